@@ -1,0 +1,198 @@
+//! Is this JSON, and is it shallow enough? One pass, no recursion, no allocation: the payload stays sealed.
+
+mod walk;
+
+use smallvec::SmallVec;
+
+use crate::error::ProtocolError;
+
+use walk::{Flaw, Visitor};
+
+/// Which texts count as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonRules {
+    /// Deepest nesting accepted.
+    pub max_depth: usize,
+    /// Accept the literals `NaN`, `Infinity` and `-Infinity`, as Python's `json` reads and writes them.
+    pub nan_literals: bool,
+}
+
+/// What a JSON text is at its top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `{…}`
+    Object,
+    /// `[…]`, with the kind of its first item (`None` when empty).
+    Array(Option<ItemShape>),
+    /// `"…"`
+    String,
+    /// Anything else.
+    Other,
+}
+
+/// What the first item of an array is; the range of its raw text where it may be an event name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemShape {
+    /// A string; bytes `start..end` of the text, quotes included.
+    String {
+        /// First byte.
+        start: usize,
+        /// One past the last byte.
+        end: usize,
+    },
+    /// A number; bytes `start..end` of the text.
+    Number {
+        /// First byte.
+        start: usize,
+        /// One past the last byte.
+        end: usize,
+    },
+    /// Neither.
+    Other,
+}
+
+/// Checks the whole of `text` (RFC 8259, what `JSON.parse` accepts) and says what it is.
+///
+/// As in `JSON.parse`, lone surrogate escapes, repeated keys and numbers beyond any range are fine.
+///
+/// # Errors
+/// Not JSON, or deeper than `rules.max_depth`.
+pub fn check(text: &str, rules: JsonRules) -> Result<Shape, ProtocolError> {
+    match walk::walk(text.as_bytes(), rules, &mut ()) {
+        Ok(()) => Ok(shape(text)),
+        Err(Flaw::Depth) => Err(ProtocolError::socket("payload nested too deeply")),
+        Err(Flaw::Syntax) => Err(ProtocolError::socket("invalid payload")),
+    }
+}
+
+/// What a text is, judged by its beginning. Never panics, but is meaningful only for checked JSON.
+pub(super) fn shape(text: &str) -> Shape {
+    let bytes = text.as_bytes();
+    let top = walk::skip_space(bytes, 0);
+    match bytes.get(top) {
+        Some(b'{') => Shape::Object,
+        Some(b'[') => Shape::Array(item_shape(bytes, walk::skip_space(bytes, top + 1))),
+        Some(b'"') => Shape::String,
+        _ => Shape::Other,
+    }
+}
+
+/// Whether a raw JSON string (quotes included) decodes to `plain`, which must be ASCII. `"conn\u0065ct"` spells `connect`.
+pub(super) fn spells(raw: &[u8], plain: &str) -> bool {
+    let [b'"', inner @ .., b'"'] = raw else { return false };
+    let mut rest = inner;
+    for &wanted in plain.as_bytes() {
+        let (found, after) = match rest {
+            [b'\\', b'u', a, b, c, d, after @ ..] => (hex_escape([*a, *b, *c, *d]), after),
+            [b'\\', letter, after @ ..] => (letter_escape(*letter), after),
+            [byte, after @ ..] => (Some(*byte), after),
+            [] => return false,
+        };
+        if found != Some(wanted) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Calls `found` with the `num` of every `{"_placeholder":true,"num":…}` object in checked JSON (the raw text of the value,
+/// empty where there is none). Keys in any order and spelling; of repeated keys the last counts, as everywhere in JSON.
+pub fn placeholders(text: &str, found: &mut dyn FnMut(&str)) {
+    let lenient = JsonRules { max_depth: usize::MAX, nan_literals: true };
+    let mut finder = Finder { text, open: SmallVec::new(), found };
+    // The text was checked; where it was not, the placeholders before the flaw are as good an answer as any.
+    let _ = walk::walk(text.as_bytes(), lenient, &mut finder);
+}
+
+fn item_shape(bytes: &[u8], start: usize) -> Option<ItemShape> {
+    match bytes.get(start)? {
+        b']' => None,
+        b'"' => Some(match walk::string_end(bytes, start + 1) {
+            Some(end) => ItemShape::String { start, end },
+            None => ItemShape::Other,
+        }),
+        b'-' | b'0'..=b'9' => Some(match walk::number_end(bytes, start) {
+            Some(end) => ItemShape::Number { start, end },
+            None => ItemShape::Other,
+        }),
+        _ => Some(ItemShape::Other),
+    }
+}
+
+fn hex_escape(digits: [u8; 4]) -> Option<u8> {
+    let digits = std::str::from_utf8(&digits).ok()?;
+    u8::try_from(u32::from_str_radix(digits, 16).ok()?).ok()
+}
+
+fn letter_escape(letter: u8) -> Option<u8> {
+    match letter {
+        b'b' => Some(0x08),
+        b'f' => Some(0x0c),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        b'"' | b'\\' | b'/' => Some(letter),
+        _ => None,
+    }
+}
+
+/// Looks for placeholder objects while the text is walked.
+struct Finder<'a, 'f> {
+    text: &'a str,
+    open: SmallVec<[Open<'a>; 8]>,
+    found: &'f mut dyn FnMut(&str),
+}
+
+/// A container whose end has not come yet, and what its keys have said.
+struct Open<'a> {
+    start: usize,
+    key: Key,
+    placeholder: bool,
+    num: &'a str,
+}
+
+/// Which value comes next in an object.
+enum Key {
+    Placeholder,
+    Num,
+    Other,
+}
+
+impl Finder<'_, '_> {
+    fn value(&mut self, start: usize, end: usize) {
+        let Some(parent) = self.open.last_mut() else { return };
+        match parent.key {
+            Key::Placeholder => parent.placeholder = &self.text[start..end] == "true",
+            Key::Num => parent.num = &self.text[start..end],
+            Key::Other => {}
+        }
+    }
+}
+
+impl Visitor for Finder<'_, '_> {
+    fn open(&mut self, start: usize) {
+        self.open.push(Open { start, key: Key::Other, placeholder: false, num: "" });
+    }
+
+    fn key(&mut self, raw: &[u8]) {
+        let Some(object) = self.open.last_mut() else { return };
+        object.key = match raw {
+            raw if spells(raw, "_placeholder") => Key::Placeholder,
+            raw if spells(raw, "num") => Key::Num,
+            _ => Key::Other,
+        };
+    }
+
+    fn scalar(&mut self, start: usize, end: usize) {
+        self.value(start, end);
+    }
+
+    fn close(&mut self, end: usize) {
+        let Some(closed) = self.open.pop() else { return };
+        if closed.placeholder {
+            (self.found)(closed.num);
+        }
+        self.value(closed.start, end);
+    }
+}

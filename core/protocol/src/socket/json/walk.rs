@@ -1,0 +1,224 @@
+//! The grammar of JSON (RFC 8259) as one loop over bytes.
+//!
+//! The stack of open brackets stands in for recursion, so that no input exhausts ours. Positions are byte indices; a
+//! function named `…_end` takes the position where its construct begins and gives the one behind it.
+
+use smallvec::SmallVec;
+
+use super::JsonRules;
+
+/// Is told what the walk passes. For the bare check it is `()`, and costs nothing.
+pub(super) trait Visitor {
+    /// An object or array begins at `start`.
+    fn open(&mut self, start: usize);
+    /// A key of the innermost object, quotes included.
+    fn key(&mut self, raw: &[u8]);
+    /// A string, number or literal.
+    fn scalar(&mut self, start: usize, end: usize);
+    /// The innermost object or array ends before `end`.
+    fn close(&mut self, end: usize);
+}
+
+impl Visitor for () {
+    fn open(&mut self, _: usize) {}
+    fn key(&mut self, _: &[u8]) {}
+    fn scalar(&mut self, _: usize, _: usize) {}
+    fn close(&mut self, _: usize) {}
+}
+
+/// Why a text was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    Depth,
+    Syntax,
+}
+
+/// Walks the whole of `bytes`, which must be UTF-8.
+pub(super) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl Visitor) -> Result<(), Flaw> {
+    // The bracket that each open container waits for.
+    let mut open: SmallVec<[u8; 128]> = SmallVec::new();
+    let mut at = 0;
+    loop {
+        // A value begins here.
+        at = skip_space(bytes, at);
+        let start = at;
+        match byte(bytes, at) {
+            b'"' => {
+                at = string_end(bytes, at + 1).ok_or(Flaw::Syntax)?;
+                visitor.scalar(start, at);
+            }
+            bracket @ (b'{' | b'[') => {
+                if open.len() >= rules.max_depth {
+                    return Err(Flaw::Depth);
+                }
+                // In ASCII both closing brackets stand two behind their opening ones.
+                let closing = bracket + 2;
+                visitor.open(start);
+                at = skip_space(bytes, at + 1);
+                if byte(bytes, at) == closing {
+                    at += 1;
+                    visitor.close(at);
+                } else {
+                    open.push(closing);
+                    if closing == b'}' {
+                        at = key_end(bytes, at, visitor).ok_or(Flaw::Syntax)?;
+                    }
+                    continue;
+                }
+            }
+            _ => {
+                at = scalar_end(bytes, at, rules).ok_or(Flaw::Syntax)?;
+                visitor.scalar(start, at);
+            }
+        }
+        // A value ended here. Close what closes with it.
+        loop {
+            at = skip_space(bytes, at);
+            let Some(&closing) = open.last() else {
+                return if at == bytes.len() { Ok(()) } else { Err(Flaw::Syntax) };
+            };
+            match byte(bytes, at) {
+                b',' => {
+                    at += 1;
+                    if closing == b'}' {
+                        at = key_end(bytes, skip_space(bytes, at), visitor).ok_or(Flaw::Syntax)?;
+                    }
+                    break;
+                }
+                bracket if bracket == closing => {
+                    at += 1;
+                    open.pop();
+                    visitor.close(at);
+                }
+                _ => return Err(Flaw::Syntax),
+            }
+        }
+    }
+}
+
+/// Behind the white space that begins at `at`, if any.
+#[inline]
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(byte(bytes, at), b' ' | b'\n' | b'\r' | b'\t') {
+        at += 1;
+    }
+    at
+}
+
+/// Behind a string, given the position behind its opening quote.
+#[inline]
+pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at = plain_end(bytes, at);
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at = escape_end(bytes, at + 1)?,
+            _ => return None,
+        }
+    }
+}
+
+/// Behind a number.
+pub(super) fn number_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    if byte(bytes, at) == b'-' {
+        at += 1;
+    }
+    at = match byte(bytes, at) {
+        b'0' => at + 1,
+        _ => digits_end(bytes, at)?,
+    };
+    if byte(bytes, at) == b'.' {
+        at = digits_end(bytes, at + 1)?;
+    }
+    if matches!(byte(bytes, at), b'e' | b'E') {
+        at += 1;
+        if matches!(byte(bytes, at), b'+' | b'-') {
+            at += 1;
+        }
+        at = digits_end(bytes, at)?;
+    }
+    Some(at)
+}
+
+/// Behind a key and its colon.
+#[inline]
+fn key_end(bytes: &[u8], at: usize, visitor: &mut impl Visitor) -> Option<usize> {
+    if byte(bytes, at) != b'"' {
+        return None;
+    }
+    let end = string_end(bytes, at + 1)?;
+    visitor.key(&bytes[at..end]);
+    let colon = skip_space(bytes, end);
+    (byte(bytes, colon) == b':').then_some(colon + 1)
+}
+
+/// Behind a number or literal.
+fn scalar_end(bytes: &[u8], at: usize, rules: JsonRules) -> Option<usize> {
+    let literal = |literal: &str| bytes[at..].starts_with(literal.as_bytes()).then_some(at + literal.len());
+    match byte(bytes, at) {
+        b'0'..=b'9' => number_end(bytes, at),
+        b'-' if rules.nan_literals => literal("-Infinity").or_else(|| number_end(bytes, at)),
+        b'-' => number_end(bytes, at),
+        b't' => literal("true"),
+        b'f' => literal("false"),
+        b'n' => literal("null"),
+        b'N' if rules.nan_literals => literal("NaN"),
+        b'I' if rules.nan_literals => literal("Infinity"),
+        _ => None,
+    }
+}
+
+/// Behind at least one digit.
+fn digits_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while byte(bytes, at).is_ascii_digit() {
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// Behind an escape, given the position behind its backslash.
+fn escape_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
+        b'u' => bytes.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit).then_some(at + 5),
+        _ => None,
+    }
+}
+
+/// The first quote, backslash or control character from `at` on, or the end. Eight bytes at a time: strings are most of
+/// what passes here.
+#[inline]
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = special_bytes(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|&byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+        at += 1;
+    }
+    at
+}
+
+/// Sets the top bit of the bytes of `word` that end a run of plain characters. Above the lowest such byte a borrow may set
+/// more than it should, so only the lowest counts.
+#[inline]
+const fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let zero_quote = quote.wrapping_sub(ONES) & !quote;
+    let zero_backslash = backslash.wrapping_sub(ONES) & !backslash;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (zero_quote | zero_backslash | control) & TOPS
+}
+
+/// The byte at `at`; behind the end a NUL, which no rule of the grammar takes.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or(0)
+}

@@ -1,0 +1,299 @@
+//! One Socket.IO packet: `<type>[<n>-][<nsp>,][<id>][<json>]` and the attachments that follow it.
+
+use bytes::Bytes;
+
+use super::binary::Reassembly;
+use super::json::{self, ItemShape, JsonRules, Shape};
+use crate::error::ProtocolError;
+use crate::limits::{Limits, MAX_ACK_ID};
+use crate::text::Text;
+
+/// The arguments of an event or an ack, sealed: JSON text of an array, placeholders in it, and what they stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// A JSON array. For an event its first item is the name.
+    pub text: Text,
+    /// What `{"_placeholder":true,"num":k}` stands for, by `k`.
+    pub attachments: Vec<Bytes>,
+}
+
+/// One Socket.IO packet, whole. `nsp` always begins with `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet {
+    /// `0`: join a namespace (with auth), or the server's yes (with `{"sid":…}`).
+    Connect {
+        /// The namespace.
+        nsp: Text,
+        /// JSON object text, if any.
+        data: Option<Text>,
+    },
+    /// `1`: leave a namespace.
+    Disconnect {
+        /// The namespace.
+        nsp: Text,
+    },
+    /// `2`, `5`: an event.
+    Event {
+        /// The namespace.
+        nsp: Text,
+        /// The sender wants an ack under this id.
+        id: Option<u64>,
+        /// Name and arguments.
+        payload: Payload,
+    },
+    /// `3`, `6`: the answer to an event.
+    Ack {
+        /// The namespace.
+        nsp: Text,
+        /// The event's id.
+        id: u64,
+        /// The arguments.
+        payload: Payload,
+    },
+    /// `4`: the server's no.
+    ConnectError {
+        /// The namespace.
+        nsp: Text,
+        /// JSON text: an object or a string (any value in Socket.IO v4).
+        data: Text,
+    },
+}
+
+/// What the first, textual part of a packet amounts to.
+#[derive(Debug)]
+pub enum Decoded {
+    /// Nothing more belongs to it.
+    Whole(Packet),
+    /// So many attachments follow.
+    Awaiting(Reassembly),
+}
+
+impl Packet {
+    /// Decodes the text of an Engine.IO message (without its type digit). Text and attachments of the result share `text`'s memory.
+    ///
+    /// # Errors
+    /// Every malformed input of protocol section G, with the reference's error text; id above 2^53-1; limits exceeded.
+    pub fn decode(text: &Text, rules: JsonRules, limits: &Limits) -> Result<Decoded, ProtocolError> {
+        let (kind, mut rest) = kind(text)?;
+        let awaited = if kind.is_binary() { Some(attachment_count(&mut rest, limits)?) } else { None };
+        let nsp = namespace(text, &mut rest, limits)?;
+        let id = ack_id(&mut rest)?;
+        let data = trim(rest);
+        let data = if data.is_empty() { None } else { Some((text.slice_of(data), json::check(data, rules)?)) };
+
+        let packet = match (kind, data) {
+            (Kind::Connect, None) => Self::Connect { nsp, data: None },
+            (Kind::Connect, Some((data, Shape::Object))) => Self::Connect { nsp, data: Some(data) },
+            (Kind::Disconnect, None) => Self::Disconnect { nsp },
+            (Kind::Event | Kind::BinaryEvent, Some((text, Shape::Array(Some(name))))) => {
+                check_event_name(&text, name, limits)?;
+                Self::Event { nsp, id, payload: text.into() }
+            }
+            (Kind::Ack | Kind::BinaryAck, Some((text, Shape::Array(_)))) => match id {
+                Some(id) => Self::Ack { nsp, id, payload: text.into() },
+                None => return Err(ProtocolError::socket("missing ack id")),
+            },
+            // v5 asks for an object or a string; a v4 server sends whatever a middleware's error carried.
+            (Kind::ConnectError, Some((data, _))) => Self::ConnectError { nsp, data },
+            _ => return Err(INVALID_PAYLOAD),
+        };
+        Ok(match awaited {
+            Some(awaited) => Decoded::Awaiting(Reassembly::new(packet, awaited)),
+            None => Decoded::Whole(packet),
+        })
+    }
+
+    /// The textual part. Attachments are announced by count; they are sent after it, in order.
+    pub fn encode(&self, into: &mut Vec<u8>) {
+        let (kind, id, data) = match self {
+            Self::Connect { data, .. } => (Kind::Connect, None, data.as_deref()),
+            Self::Disconnect { .. } => (Kind::Disconnect, None, None),
+            Self::Event { id, payload, .. } => {
+                (payload.kind(Kind::Event, Kind::BinaryEvent), *id, Some(&*payload.text))
+            }
+            Self::Ack { id, payload, .. } => {
+                (payload.kind(Kind::Ack, Kind::BinaryAck), Some(*id), Some(&*payload.text))
+            }
+            Self::ConnectError { data, .. } => (Kind::ConnectError, None, Some(&**data)),
+        };
+        let (nsp, data) = (self.nsp(), data.unwrap_or_default());
+        // Room for the digit, a count, an id and the separators.
+        into.reserve(nsp.len() + data.len() + 24);
+        into.push(b'0' + kind as u8);
+        if kind.is_binary() {
+            into.extend_from_slice(self.attachments().len().to_string().as_bytes());
+            into.push(b'-');
+        }
+        if *nsp != "/" {
+            into.extend_from_slice(nsp.as_bytes());
+            into.push(b',');
+        }
+        if let Some(id) = id {
+            into.extend_from_slice(id.to_string().as_bytes());
+        }
+        into.extend_from_slice(data.as_bytes());
+    }
+
+    /// The namespace.
+    pub fn nsp(&self) -> &Text {
+        match self {
+            Self::Connect { nsp, .. }
+            | Self::Disconnect { nsp }
+            | Self::Event { nsp, .. }
+            | Self::Ack { nsp, .. }
+            | Self::ConnectError { nsp, .. } => nsp,
+        }
+    }
+
+    /// What follows the text.
+    pub fn attachments(&self) -> &[Bytes] {
+        match self {
+            Self::Event { payload, .. } | Self::Ack { payload, .. } => &payload.attachments,
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => &[],
+        }
+    }
+
+    /// Where attachments go.
+    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Self::Event { payload, .. } | Self::Ack { payload, .. } => Some(payload),
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => None,
+        }
+    }
+}
+
+impl Payload {
+    /// The event name as it stands in the text, quotes and escapes included (a number for the rare `42[1]`).
+    /// Empty if the payload is not a checked event payload.
+    pub fn raw_event_name(&self) -> &str {
+        match json::shape(&self.text) {
+            Shape::Array(Some(ItemShape::String { start, end } | ItemShape::Number { start, end })) => {
+                &self.text[start..end]
+            }
+            _ => "",
+        }
+    }
+
+    fn kind(&self, plain: Kind, binary: Kind) -> Kind {
+        if self.attachments.is_empty() { plain } else { binary }
+    }
+}
+
+impl From<Text> for Payload {
+    fn from(text: Text) -> Self {
+        Self { text, attachments: Vec::new() }
+    }
+}
+
+/// The type of a packet as its first digit says it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Connect = 0,
+    Disconnect = 1,
+    Event = 2,
+    Ack = 3,
+    ConnectError = 4,
+    BinaryEvent = 5,
+    BinaryAck = 6,
+}
+
+impl Kind {
+    fn is_binary(self) -> bool {
+        matches!(self, Self::BinaryEvent | Self::BinaryAck)
+    }
+}
+
+// The steps of decoding, in the order in which the parts stand in the text. Each takes its part off `rest`.
+
+const INVALID_PAYLOAD: ProtocolError = ProtocolError::socket("invalid payload");
+
+fn kind(text: &str) -> Result<(Kind, &str), ProtocolError> {
+    let kind = match text.as_bytes().first() {
+        Some(b'0') => Kind::Connect,
+        Some(b'1') => Kind::Disconnect,
+        Some(b'2') => Kind::Event,
+        Some(b'3') => Kind::Ack,
+        Some(b'4') => Kind::ConnectError,
+        Some(b'5') => Kind::BinaryEvent,
+        Some(b'6') => Kind::BinaryAck,
+        Some(b'7') => return Err(ProtocolError::socket("unknown packet type 7")),
+        Some(b'8') => return Err(ProtocolError::socket("unknown packet type 8")),
+        Some(b'9') => return Err(ProtocolError::socket("unknown packet type 9")),
+        Some(_) => return Err(ProtocolError::socket("unknown packet type NaN")),
+        None => return Err(ProtocolError::socket("empty packet")),
+    };
+    Ok((kind, &text[1..]))
+}
+
+fn attachment_count(rest: &mut &str, limits: &Limits) -> Result<usize, ProtocolError> {
+    const ILLEGAL: ProtocolError = ProtocolError::socket("Illegal attachments");
+
+    let (digits, after) = split_digits(rest);
+    *rest = after.strip_prefix('-').ok_or(ILLEGAL)?;
+    match number(digits, limits.attachments as u64) {
+        // CVE-2026-69185: after an announcement of none the reference's decoder waited for ever.
+        _ if digits.bytes().all(|digit| digit == b'0') => Err(ILLEGAL),
+        Some(count) => Ok(count as usize),
+        None => Err(ProtocolError::socket("too many attachments")),
+    }
+}
+
+fn namespace(text: &Text, rest: &mut &str, limits: &Limits) -> Result<Text, ProtocolError> {
+    if !rest.starts_with('/') {
+        return Ok(Text::from_static("/"));
+    }
+    let (nsp, after) = rest.split_once(',').unwrap_or((rest, ""));
+    // Old clients put their auth behind a `?`, which may be long; the name itself is what is kept and looked up.
+    let name = nsp.split_once('?').map_or(nsp, |(name, _)| name);
+    if name.len() > limits.namespace_name {
+        return Err(ProtocolError::socket("namespace name too long"));
+    }
+    *rest = after;
+    Ok(text.slice_of(nsp))
+}
+
+fn ack_id(rest: &mut &str) -> Result<Option<u64>, ProtocolError> {
+    let (digits, after) = split_digits(rest);
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    *rest = after;
+    match number(digits, MAX_ACK_ID) {
+        Some(id) => Ok(Some(id)),
+        None => Err(ProtocolError::socket("ack id too large")),
+    }
+}
+
+/// White space around JSON is legal, but then nobody behind us has to expect it.
+fn trim(json: &str) -> &str {
+    json.trim_matches([' ', '\t', '\n', '\r'])
+}
+
+fn check_event_name(text: &str, name: ItemShape, limits: &Limits) -> Result<(), ProtocolError> {
+    let (start, end) = match name {
+        ItemShape::String { start, end } if is_reserved(&text.as_bytes()[start..end]) => return Err(INVALID_PAYLOAD),
+        ItemShape::String { start, end } | ItemShape::Number { start, end } => (start, end),
+        ItemShape::Other => return Err(INVALID_PAYLOAD),
+    };
+    if end - start > limits.event_name {
+        return Err(ProtocolError::socket("event name too long"));
+    }
+    Ok(())
+}
+
+/// Names that belong to the host's own events: a peer must not fire those. `raw` has its quotes.
+fn is_reserved(raw: &[u8]) -> bool {
+    const NAMES: [&str; 6] =
+        ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+    NAMES.iter().any(|name| json::spells(raw, name))
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
+}
+
+/// The number that `digits` spell, if it is not above `max`.
+fn number(digits: &str, max: u64) -> Option<u64> {
+    digits.parse().ok().filter(|&number| number <= max)
+}
