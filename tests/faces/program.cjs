@@ -1,0 +1,96 @@
+// The test server in JavaScript. What it must do is written in ../scenarios/README.md; the Python and the Rust
+// program do the same. The module under test comes in as an argument, so the original and ferrio run one text.
+const http = require("node:http");
+
+const number = (name, fallback) => Number(process.env[name] ?? fallback);
+const NAMESPACES = ["/", "/custom", "/admin", "/slow", /^\/dyn-\d+$/];
+
+module.exports = ({ Server }) => {
+  const server = http.createServer((_, response) => response.writeHead(404).end());
+  const io = new Server(server, {
+    path: "/socket.io/",
+    pingInterval: number("FERRIO_TEST_PING_INTERVAL", 300),
+    pingTimeout: number("FERRIO_TEST_PING_TIMEOUT", 200),
+    connectTimeout: number("FERRIO_TEST_CONNECT_TIMEOUT", 1000),
+    upgradeTimeout: number("FERRIO_TEST_UPGRADE_TIMEOUT", 10000),
+    maxHttpBufferSize: 1e6,
+    cors: { origin: "*" },
+    allowEIO3: process.env.FERRIO_TEST_EIO3 === "1",
+  });
+
+  const reasons = []; // [sid, namespace, reason] of every disconnect, oldest first
+  const lives = new Map(); // sid -> what happened to it, in order
+
+  for (const name of NAMESPACES) io.of(name).on("connection", (socket) => serve(socket, reasons, lives));
+  io.of("/admin").use((socket, next) => {
+    if (socket.handshake.auth.token !== "bad") return next();
+    next(Object.assign(new Error("refused"), { data: { code: 401 } }));
+  });
+  io.of("/slow").use((_, next) => setTimeout(next, 200));
+
+  server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => console.log(`ready ${server.address().port}`));
+  process.on("SIGTERM", () => io.close(() => process.exit(0)));
+};
+
+function serve(socket, reasons, lives) {
+  const namespace = socket.nsp;
+  const life = ["connection"];
+  lives.set(socket.id, life);
+
+  socket.emit("auth", socket.handshake.auth);
+
+  // What comes in goes back.
+  socket.on("message", (...args) => socket.emit("message-back", ...args));
+  socket.on("echo", (...args) => socket.emit("echo", ...args));
+  socket.on("message-with-ack", (...args) => args.pop()(...args));
+  socket.on("ack", (first, ack) => ack(first));
+
+  // Rooms and targets.
+  socket.on("join", (rooms, ack) => (socket.join(rooms), ack()));
+  socket.on("leave", (room, ack) => (socket.leave(room), ack()));
+  socket.on("rooms", (ack) => ack([...socket.rooms]));
+  socket.on("fetch", async (room, ack) => ack((await namespace.in(room).fetchSockets()).map(({ id }) => id)));
+  socket.on("bcast", (rooms, data) => namespace.to(rooms).emit("bcast", data));
+  socket.on("to", (rooms, data) => socket.to(rooms).emit("to", data));
+  socket.on("except", (rooms, excepted, data) => namespace.to(rooms).except(excepted).emit("except", data));
+  socket.on("broadcast", (...args) => socket.broadcast.emit("broadcast", ...args));
+  socket.on("volatile", (...args) => socket.volatile.emit("volatile", ...args));
+
+  // The server asks.
+  socket.on("emit-ack", (ms, ...args) =>
+    socket.timeout(ms).emit("question", ...args, (late, ...answers) => socket.emit("answer", late ? "timeout" : "ok", ...answers)),
+  );
+  socket.on("bcast-ack", (room, ms, ...args) =>
+    namespace.to(room).timeout(ms).emit("question", ...args, (late, answers) => socket.emit("answers", late ? "timeout" : "ok", answers)),
+  );
+
+  // Order: `burst` sends at once, `ticks` over time, `seq` remembers what came.
+  const seen = [];
+  socket.on("burst", (count) => {
+    for (let n = 0; n < count; n++) socket.emit("burst", n);
+  });
+  socket.on("ticks", (count, ms) => {
+    let n = 0;
+    const timer = setInterval(() => (n < count ? socket.emit("tick", n++) : clearInterval(timer)), ms);
+    socket.on("disconnect", () => clearInterval(timer));
+  });
+  socket.on("seq", (n) => seen.push(n));
+  socket.on("seq-log", (ack) => ack(seen));
+
+  // What the server knows.
+  socket.on("transport", (ack) => ack(socket.conn.transport.name));
+  socket.on("handshake", (ack) => {
+    const { auth, query, headers } = socket.handshake;
+    ack({ auth, x: query.x ?? null, header: headers["x-test"] ?? null });
+  });
+  socket.on("reasons", (ack) => ack(reasons));
+  socket.on("life", (sid, ack) => ack(lives.get(sid) ?? []));
+
+  // The end.
+  socket.on("server-disconnect", (close) => socket.disconnect(close));
+  socket.on("disconnecting", (reason) => life.push(`disconnecting ${reason} rooms=${socket.rooms.size}`));
+  socket.on("disconnect", (reason) => {
+    life.push(`disconnect ${reason} rooms=${socket.rooms.size}`);
+    reasons.push([socket.id, namespace.name, reason]);
+  });
+}

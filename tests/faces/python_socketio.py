@@ -1,0 +1,6 @@
+"""The original."""
+
+import socketio
+from program import main
+
+main(socketio)

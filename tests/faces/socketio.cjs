@@ -1,0 +1,2 @@
+// The original.
+require("./program.cjs")(require("socket.io"));

@@ -1,0 +1,102 @@
+// A face is a small server program in one language: `<command> <port>`, which prints `ready <port>` and ends on SIGTERM.
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+// The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged.
+const FACES = {
+  socketio: { dialect: "node", original: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
+  "python-socketio": { dialect: "python", original: true, command: () => [python(), here("../faces/python_socketio.py")] },
+  node: { dialect: "node", command: () => [process.execPath, here("../faces/node.cjs")] },
+  python: { dialect: "python", command: () => [python(), here("../faces/python.py")] },
+  "python-native": { dialect: "python", command: () => [python(), here("../faces/python.py")], env: { FERRIO_TEST_NATIVE: "1" } },
+  rust: { dialect: "node", command: () => [rust()] },
+};
+
+// Every server the tests start is configured by one of these. The `quick` one has the intervals of the public
+// protocol suites; in the `calm` one no timer can end a connection while a busy machine makes the test slow.
+const PROFILES = {
+  quick: {},
+  calm: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  eio3: { FERRIO_TEST_EIO3: "1" },
+  "eio3-calm": { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  // Heartbeats slow enough for a second-counting client, an upgrade and a CONNECT that may not dawdle.
+  hasty: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_UPGRADE_TIMEOUT: "300" },
+};
+
+/** The face called `name`, or, with a `dialect`, the program that the command line `name` starts. */
+export function findFace(name, dialect) {
+  if (FACES[name]) return { name, original: false, env: {}, ...FACES[name] };
+  if (!dialect) throw new Error(`no face ${name}; it is one of ${Object.keys(FACES).join(", ")}, or a command with --dialect`);
+  return { name: "command", dialect, original: false, env: {}, command: () => name.split(" ") };
+}
+
+/** Starts `face` and gives its port once it listens. `port` 0 takes any free one. */
+export async function startFace(face, profile = "calm", port = 0) {
+  const [program, ...args] = face.command();
+  const env = { ...process.env, ...PROFILES[profile], ...face.env };
+  const chosen = port || (await freePort());
+  const child = spawn(program, [...args, String(chosen)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (data) => (errors = (errors + data).slice(-20_000)));
+  const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
+  await ready(child, exited, () => errors);
+  return {
+    face,
+    port: chosen,
+    pid: child.pid,
+    exited,
+    errors: () => errors,
+    running: () => child.exitCode === null && child.signalCode === null,
+    descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) * 1024,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function ready(child, exited, errors) {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const fail = (why) => reject(new Error(`the face ${why}\n${errors()}`));
+    const timer = setTimeout(() => fail("was not ready in 30 s"), 30_000);
+    child.once("error", (error) => fail(`did not start: ${error.message}`));
+    exited.then((status) => fail(`ended with ${status} before it was ready`));
+    child.stdout.on("data", (data) => {
+      output += data;
+      if (!/^ready \d+$/m.test(output)) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function python() {
+  const own = here("../../.venv/bin/python");
+  return process.env.FERRIO_TEST_PYTHON ?? (existsSync(own) ? own : "python3");
+}
+
+/** The newest build of the Rust face: a debug build made a minute ago is meant, not last week's release. */
+function rust() {
+  if (process.env.FERRIO_TEST_RUST) return process.env.FERRIO_TEST_RUST;
+  const built = ["debug", "fast", "release"].map((profile) => here(`../../target/${profile}/ferrio-face`)).filter(existsSync);
+  if (built.length === 0) throw new Error("the Rust face is not built: no target/*/ferrio-face");
+  return built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
