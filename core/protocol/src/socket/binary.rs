@@ -21,6 +21,11 @@ impl Reassembly {
         Self { packet, awaited, bytes: 0 }
     }
 
+    /// The packet as far as it has come.
+    pub fn packet(&self) -> &Packet {
+        &self.packet
+    }
+
     /// How many attachments are missing.
     pub fn awaited(&self) -> usize {
         self.awaited

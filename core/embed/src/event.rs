@@ -1,0 +1,144 @@
+//! What the engine tells the host. A closed enum: a binding matches it in full, so a new event cannot be lost silently.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use ferrio::net::exchange::{Head, Response};
+use ferrio_protocol::engine::{Frame, Revision, Transport};
+use ferrio_protocol::socket::Payload;
+use ferrio_protocol::{Reason, Text};
+
+use crate::ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+
+/// One thing that happened, in the order it happened. Completions travel in the same queue, so an answer never overtakes
+/// the event before it.
+#[derive(Debug)]
+pub enum Event {
+    /// An Engine.IO connection opened.
+    Open {
+        /// The connection. Valid until its `Close`.
+        conn: ConnId,
+        /// Its session id: secret, known to its own client only.
+        sid: Text,
+        /// The request of the host's that opened it, where the host owns the port.
+        request: Option<RequestId>,
+        /// The request itself, where we own the port.
+        head: Option<Box<Head>>,
+        /// Engine.IO 3 or 4.
+        revision: Revision,
+        /// What it opened with.
+        transport: Transport,
+    },
+    /// A connection moved from polling to a WebSocket.
+    Upgrade {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// A client asks to join a namespace. Answer with `Accept` or `Reject`; until then the socket may join rooms and be sent
+    /// to, and nothing it sends arrives.
+    Connect {
+        /// The socket. Valid until the host's `Release`.
+        socket: SocketId,
+        /// Its connection.
+        conn: ConnId,
+        /// The namespace asked for, whether or not it exists: the host knows.
+        nsp: Text,
+        /// The socket's public id.
+        sid: Text,
+        /// JSON text of the auth object, if any. For a Socket.IO v4 client, an object made of the namespace's query.
+        auth: Option<Text>,
+    },
+    /// A client sent an event.
+    Message {
+        /// From whom.
+        socket: SocketId,
+        /// The client wants an ack under this id: answer with `Command::Ack`.
+        id: Option<u64>,
+        /// `["name",…]` and attachments.
+        payload: Payload,
+    },
+    /// One answer to an emit with ack. For an emit to one socket nothing follows.
+    Ack {
+        /// The number the host gave the emit.
+        ack: AckId,
+        /// Who answered.
+        socket: SocketId,
+        /// The arguments.
+        payload: Payload,
+    },
+    /// No (further) answer to an emit with ack will come.
+    AckEnd {
+        /// The number the host gave the emit.
+        ack: AckId,
+        /// Why.
+        end: AckEnd,
+        /// Clients that were asked.
+        expected: usize,
+        /// Clients that answered.
+        received: usize,
+    },
+    /// A socket ended. Its rooms stand until the host's `Release`.
+    Disconnect {
+        /// The socket.
+        socket: SocketId,
+        /// Why.
+        reason: Reason,
+        /// More about it, for logs and `disconnect`'s description. Holds no bytes of the peer's.
+        detail: Option<Cow<'static, str>>,
+    },
+    /// A connection ended; every socket's `Disconnect` came before.
+    Close {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+        /// More about it.
+        detail: Option<Cow<'static, str>>,
+    },
+    /// A slow connection has caught up (it was above the high mark and is below half of it).
+    Drain {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The answer to a request of the host's.
+    Response {
+        /// The request.
+        request: RequestId,
+        /// What to send.
+        response: Response,
+    },
+    /// Send this on a link of the host's.
+    LinkWrite {
+        /// The link.
+        link: LinkId,
+        /// In this order.
+        data: Vec<LinkData>,
+    },
+    /// The engine is done with a link: the host closes it (or, after a take-over, forgets its own handle of the socket).
+    LinkClose {
+        /// The link.
+        link: LinkId,
+    },
+    /// The engine has closed; nothing follows.
+    Closed,
+}
+
+/// How an emit with ack ended without a (further) answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AckEnd {
+    /// Everybody answered (broadcasts only).
+    Complete,
+    /// The timeout came first.
+    TimedOut,
+    /// The socket left, or the engine closed.
+    Disconnected,
+}
+
+/// What travels on a link of the host's.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LinkData {
+    /// Raw bytes of the TCP or TLS stream.
+    Bytes(Bytes),
+    /// A message, where the host's server does the framing (ASGI).
+    Frame(Frame),
+}

@@ -1,0 +1,109 @@
+//! The configuration of a server: every default of the project, once, with unit and reason.
+
+use std::time::Duration;
+
+use ferrio_protocol::engine::Transport;
+use ferrio_protocol::{Dialect, Limits};
+
+/// How a server behaves. `Config::default()` is socket.io 4.8's defaults plus the limits of [`Limits`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose answers the server gives where Node's and Python's originals differ.
+    pub dialect: Dialect,
+    /// Path of the HTTP endpoint, without trailing slash. `/socket.io`.
+    pub path: String,
+    /// Match `path + "/"` (the originals' rule) instead of `path`. True.
+    pub add_trailing_slash: bool,
+    /// Transports clients may use. Both.
+    pub transports: Vec<Transport>,
+    /// Whether a polling session may move to a WebSocket. True.
+    pub allow_upgrades: bool,
+    /// Accept Engine.IO v3 (Socket.IO 1.x and 2.x clients). False.
+    pub allow_eio3: bool,
+    /// Time between heartbeats. 25 s: below the 30-60 s idle limit of common proxies.
+    pub ping_interval: Duration,
+    /// Time a heartbeat may go unanswered. 20 s.
+    pub ping_timeout: Duration,
+    /// Time a WebSocket may take to replace polling. 10 s.
+    pub upgrade_timeout: Duration,
+    /// Time a connection may stay without having joined a namespace. 45 s.
+    pub connect_timeout: Duration,
+    /// Time a closing polling session waits for the GET that fetches the close. 30 s.
+    pub close_timeout: Duration,
+    /// Cookie set on a polling handshake. None.
+    pub cookie: Option<Cookie>,
+    /// Cross-origin rule.
+    pub cors: Cors,
+    /// Compress a poll's body from this many bytes on; `None` never. 1024, as both originals.
+    pub compression_threshold: Option<usize>,
+    /// Bytes waiting for one connection above which it counts as slow (`drain` follows when it has caught up). 1 MiB.
+    pub high_mark: usize,
+    /// Bytes waiting for one connection at which it is closed: it will not catch up. 16 MiB.
+    pub hard_limit: usize,
+    /// Header block of a request on our own listener, in bytes. 16 KiB.
+    pub max_header_bytes: usize,
+    /// Time for a request's headers to arrive on our own listener. 10 s (slow-loris).
+    pub header_timeout: Duration,
+    /// Drop a dynamic namespace when its last socket leaves. False.
+    pub cleanup_empty_child_namespaces: bool,
+    /// Limits of the protocol.
+    pub limits: Limits,
+}
+
+/// The session cookie of a polling handshake: `name=<sid>` and attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    /// Its name. `io`.
+    pub name: String,
+    /// What follows the value, ready to be sent: `Path=/; HttpOnly; SameSite=Lax`.
+    pub attributes: String,
+}
+
+/// Which origins a browser may come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cors {
+    /// The dialect's own rule: Node sends no headers and refuses nobody; Python refuses foreign origins.
+    #[default]
+    Dialect,
+    /// No CORS handling at all: nothing is sent, nobody refused (Python's `[]`; or the host does it).
+    Off,
+    /// Every origin, `Access-Control-Allow-Origin: <origin>` (`*` without credentials).
+    Any {
+        /// Send `Access-Control-Allow-Credentials: true`.
+        credentials: bool,
+    },
+    /// These origins only.
+    List {
+        /// `scheme://host[:port]`.
+        origins: Vec<String>,
+        /// Send `Access-Control-Allow-Credentials: true`.
+        credentials: bool,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dialect: Dialect::Node,
+            path: "/socket.io".into(),
+            add_trailing_slash: true,
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            allow_upgrades: true,
+            allow_eio3: false,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(45),
+            close_timeout: Duration::from_secs(30),
+            cookie: None,
+            cors: Cors::Dialect,
+            compression_threshold: Some(1024),
+            high_mark: 1 << 20,
+            hard_limit: 16 << 20,
+            max_header_bytes: 16 << 10,
+            header_timeout: Duration::from_secs(10),
+            cleanup_empty_child_namespaces: false,
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Socket.IO for Rust.
+
+pub mod config;
+pub mod net;

@@ -1,0 +1,55 @@
+//! Why a socket or a connection ended.
+
+use crate::dialect::Dialect;
+
+/// The reason of a disconnect. [`Reason::as_str`] gives the text that the original of a dialect uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The client sent DISCONNECT for the namespace.
+    ClientNamespaceDisconnect,
+    /// A malformed Socket.IO packet, or the server closed a transport that closes at once.
+    ForcedClose,
+    /// The server closed for a protocol violation while the transport closes later.
+    ForcedServerClose,
+    /// A malformed Engine.IO packet.
+    ParseError,
+    /// No heartbeat in time.
+    PingTimeout,
+    /// The server disconnected the socket.
+    ServerNamespaceDisconnect,
+    /// The server shuts down.
+    ServerShuttingDown,
+    /// The peer closed the connection.
+    TransportClose,
+    /// The connection broke, or the peer misused its transport.
+    TransportError,
+}
+
+impl Reason {
+    /// The text handlers see: `"ping timeout"`, `"transport close"`…
+    pub const fn as_str(self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Node => match self {
+                Self::ClientNamespaceDisconnect => "client namespace disconnect",
+                Self::ForcedClose => "forced close",
+                Self::ForcedServerClose => "forced server close",
+                Self::ParseError => "parse error",
+                Self::PingTimeout => "ping timeout",
+                Self::ServerNamespaceDisconnect => "server namespace disconnect",
+                Self::ServerShuttingDown => "server shutting down",
+                Self::TransportClose => "transport close",
+                Self::TransportError => "transport error",
+            },
+            // python-socketio knows five reasons (`Server.reason`).
+            Dialect::Python => match self {
+                Self::ClientNamespaceDisconnect => "client disconnect",
+                Self::ServerNamespaceDisconnect | Self::ServerShuttingDown | Self::ForcedServerClose => {
+                    "server disconnect"
+                }
+                Self::PingTimeout => "ping timeout",
+                Self::TransportClose => "transport close",
+                Self::ForcedClose | Self::ParseError | Self::TransportError => "transport error",
+            },
+        }
+    }
+}

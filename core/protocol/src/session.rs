@@ -1,0 +1,693 @@
+//! The machine for one peer: what may happen next, and what follows from it. No I/O, no clock, either role.
+//!
+//! ```text
+//!   client only        Open packet            close(), violation           transport ended,
+//!   ┌─────────┐ ─────────────────▶ ┌──────┐ ────────────────▶ ┌─────────┐   or closeTimeout   ┌────────┐
+//!   │ Opening │                    │ Open │                   │ Closing │ ──────────────────▶ │ Closed │
+//!   └─────────┘ ───no handshake──┐ └──────┘ ─────fail()──────┐└─────────┘                     └────────┘
+//!                                └───────────────────────────┴────────────────────────────────────▲
+//! ```
+//!
+//! To drive it: call one method (`handle`, `accept`, `disconnect`…), then [`Session::poll`] until it says
+//! [`Output::Wait`]; do what each output asks before the next call. Heartbeat, upgrade and namespaces have machines of
+//! their own below; every transition of the session is in this file.
+
+mod heartbeat;
+mod namespaces;
+mod upgrade;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use self::heartbeat::{Beat, Heartbeat};
+use self::namespaces::{Namespaces, State as Membership};
+use self::upgrade::Upgrade;
+use crate::dialect::Dialect;
+use crate::engine::{self, Frame, Handshake, Revision, Transport, payload};
+use crate::error::{Fault, ProtocolError};
+use crate::input::{Cause, Event, Input, Output, Via};
+use crate::limits::Limits;
+use crate::message::{Item, Message};
+use crate::query;
+use crate::reason::Reason;
+use crate::socket::json::JsonRules;
+use crate::socket::{Decoded, Packet, Reassembly};
+use crate::text::Text;
+
+/// What all sessions of a server (or all connections of a client) have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose answers we give.
+    pub dialect: Dialect,
+    /// What a peer may cost.
+    pub limits: Limits,
+    /// Time between heartbeats.
+    pub ping_interval: Duration,
+    /// Time a heartbeat may go unanswered.
+    pub ping_timeout: Duration,
+    /// Time for an upgrade, from the candidate's opening to `5`.
+    pub upgrade_timeout: Duration,
+    /// Server: time to join a first namespace. Client: time for the handshake.
+    pub connect_timeout: Duration,
+    /// Time a closing session waits for its transport.
+    pub close_timeout: Duration,
+    /// Whether polling may be left for a WebSocket.
+    pub allow_upgrades: bool,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Session {
+    settings: Arc<Settings>,
+    role: Role,
+    revision: Revision,
+    transport: Transport,
+    state: State,
+    heartbeat: Option<Heartbeat>,
+    upgrade: Upgrade,
+    namespaces: Namespaces,
+    /// Server: a namespace must be joined by then. Armed once.
+    connect_by: Option<Instant>,
+    /// A packet whose attachments are under way, and until when.
+    reassembly: Option<(Box<Reassembly>, Instant)>,
+    /// A GET waits for packets; the driver says so.
+    poll_waiting: bool,
+    /// A POST's body is under way.
+    post_open: bool,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Opening { until: Instant },
+    Open,
+    Closing { until: Instant },
+    Closed,
+}
+
+impl Session {
+    /// The server's side of a session that a handshake request just opened. The first output is the open packet.
+    pub fn server(
+        settings: Arc<Settings>,
+        handshake: &Handshake,
+        revision: Revision,
+        transport: Transport,
+        now: Instant,
+    ) -> Self {
+        let (interval, timeout) = (settings.ping_interval, settings.ping_timeout);
+        let heartbeat = match revision {
+            Revision::V4 => Heartbeat::pinging(interval, timeout, now),
+            Revision::V3 => Heartbeat::listening(interval, timeout, now),
+        };
+        let open = engine::Packet::Open(handshake.encode(settings.dialect));
+        let connect_by = Some(now + settings.connect_timeout);
+        let mut session = Self::new(settings, Role::Server, revision, transport, State::Open);
+        session.heartbeat = Some(heartbeat);
+        session.connect_by = connect_by;
+        session.output(Output::Send(Item::control(open)));
+        if revision == Revision::V3 {
+            // A Socket.IO v4 client is in "/" without asking.
+            session.asked_to_join(Text::from_static("/"), None, now);
+        }
+        session
+    }
+
+    /// The client's side: waits for the server's open packet.
+    pub fn client(settings: Arc<Settings>, transport: Transport, now: Instant) -> Self {
+        let until = now + settings.connect_timeout;
+        Self::new(settings, Role::Client, Revision::V4, transport, State::Opening { until })
+    }
+
+    fn new(settings: Arc<Settings>, role: Role, revision: Revision, transport: Transport, state: State) -> Self {
+        Self {
+            settings,
+            role,
+            revision,
+            transport,
+            state,
+            heartbeat: None,
+            upgrade: Upgrade::default(),
+            namespaces: Namespaces::default(),
+            connect_by: None,
+            reassembly: None,
+            poll_waiting: false,
+            post_open: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The revision of the handshake.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The transport in use.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Neither closing nor closed (nor, on a client, still opening).
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// A namespace is joined.
+    pub fn has_joined(&self, nsp: &str) -> bool {
+        self.namespaces.state(nsp) == Some(Membership::Joined)
+    }
+
+    /// The driver says, before [`Self::handle`], whether a GET waits for packets.
+    pub fn set_poll_waiting(&mut self, waiting: bool) {
+        self.poll_waiting = waiting;
+    }
+
+    /// Something happened at `now`.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        match self.state {
+            State::Opening { .. } | State::Open => self.handle_open(input, now),
+            State::Closing { until } => self.handle_closing(input, now, until),
+            State::Closed => match input {
+                Input::Poll | Input::PostBegin | Input::PostTooLarge | Input::Candidate => {
+                    self.output(Output::Refuse(400))
+                }
+                Input::Frame { .. }
+                | Input::PollAborted
+                | Input::Payload { .. }
+                | Input::PostAborted
+                | Input::Paused
+                | Input::Closed { .. }
+                | Input::Timeout => {}
+            },
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if self.outputs.capacity() > 16 {
+            self.outputs = VecDeque::new();
+        }
+        Output::Wait(self.deadline())
+    }
+
+    // What the application asks for.
+
+    /// Server: lets a client into a namespace it asked for. `data` is the object of the answer (`{"sid":…}`); a Socket.IO v4
+    /// client gets none. False if it does not ask any more.
+    pub fn accept(&mut self, nsp: &Text, data: Option<Text>) -> bool {
+        if !self.is_open() || !self.namespaces.accept(nsp) {
+            return false;
+        }
+        self.connect_by = None;
+        let data = data.filter(|_| self.revision == Revision::V4);
+        self.send(&Packet::Connect { nsp: nsp.clone(), data });
+        true
+    }
+
+    /// Server: refuses. `data` is JSON text. False if the client does not ask any more.
+    pub fn reject(&mut self, nsp: &Text, data: Text) -> bool {
+        if !self.is_open() || !self.namespaces.remove(nsp, Membership::Pending) {
+            return false;
+        }
+        self.send(&Packet::ConnectError { nsp: nsp.clone(), data });
+        true
+    }
+
+    /// Client: asks to join.
+    pub fn connect(&mut self, nsp: Text, auth: Option<Text>) {
+        if self.is_open() && self.namespaces.state(&nsp).is_none() {
+            self.send(&Packet::Connect { nsp: nsp.clone(), data: auth });
+            self.namespaces.ask(nsp);
+        }
+    }
+
+    /// Leaves a namespace (client), or makes the peer leave it (server). False if it had not joined.
+    pub fn disconnect(&mut self, nsp: &Text) -> bool {
+        if !self.is_open() || !self.namespaces.remove(nsp, Membership::Joined) {
+            return false;
+        }
+        self.send(&Packet::Disconnect { nsp: nsp.clone() });
+        true
+    }
+
+    /// Ends the session: sends what is queued first, or drops it.
+    pub fn close(&mut self, reason: Reason, discard: bool, now: Instant) {
+        match self.state {
+            State::Opening { .. } => self.fail(reason, None),
+            State::Open => self.finish(reason, None, discard, now),
+            // Impatient now.
+            State::Closing { .. } if discard => self.gone(),
+            State::Closing { .. } | State::Closed => {}
+        }
+    }
+
+    /// Why a server's close happens: the originals tell apart whether the transport closes at once.
+    pub fn forced(&self) -> Reason {
+        if self.transport == Transport::WebSocket || self.poll_waiting {
+            Reason::ForcedClose
+        } else {
+            Reason::ForcedServerClose
+        }
+    }
+
+    // Transports.
+
+    fn handle_open(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Frame { via: Via::Main, frame } => match engine::Packet::decode(frame, self.revision) {
+                Ok(packet) => self.packet(packet, now),
+                Err(error) => self.fail(Reason::ParseError, Some(error.message)),
+            },
+            Input::Frame { via: Via::Candidate, frame } => self.candidate_frame(frame, now),
+            Input::Poll if self.transport != Transport::Polling => self.output(Output::Refuse(400)),
+            Input::Poll if self.poll_waiting => {
+                self.output(Output::Refuse(400));
+                self.fail(Reason::TransportError, Some("overlap from client".into()));
+            }
+            Input::Poll => {}
+            Input::PollAborted => {
+                self.fail(Reason::TransportError, Some("poll connection closed prematurely".into()));
+            }
+            Input::PostBegin if self.post_open => {
+                self.output(Output::Refuse(400));
+                self.fail(Reason::TransportError, Some("data request overlap from client".into()));
+            }
+            Input::PostBegin => self.post_open = true,
+            Input::PostAborted => {
+                self.post_open = false;
+                self.fail(Reason::TransportError, Some("data request connection closed prematurely".into()));
+            }
+            Input::PostTooLarge => {
+                self.post_open = false;
+                if self.settings.dialect.oversize_post_ends_session() {
+                    self.output(Output::Refuse(400));
+                    self.fail(Reason::TransportError, Some("POST body over the limit".into()));
+                } else {
+                    self.output(Output::Refuse(413));
+                }
+            }
+            Input::Payload { body, binary } => self.payload(body, binary, now),
+            Input::Candidate => self.candidate_opened(now),
+            Input::Paused => self.paused(),
+            Input::Closed { via: Via::Main, cause } => {
+                let (reason, detail) = match cause {
+                    Cause::Closed => (Reason::TransportClose, None),
+                    Cause::Error(detail) => (Reason::TransportError, Some(detail)),
+                };
+                self.fail(reason, detail);
+            }
+            // Aborts only the upgrade; polling lives on.
+            Input::Closed { via: Via::Candidate, .. } => self.upgrade_failed(false),
+            Input::Timeout => self.timeout(now),
+        }
+    }
+
+    /// Packets are ignored now. What matters is that the goodbye goes out.
+    fn handle_closing(&mut self, input: Input, now: Instant, until: Instant) {
+        match input {
+            Input::Closed { via: Via::Main, .. } | Input::PollAborted => self.gone(),
+            Input::Timeout if now >= until => self.gone(),
+            Input::Poll if self.poll_waiting || self.transport != Transport::Polling => {
+                self.output(Output::Refuse(400))
+            }
+            Input::Poll => {}
+            Input::PostTooLarge => self.output(Output::Refuse(413)),
+            Input::Candidate => self.output(Output::Refuse(400)),
+            Input::Frame { .. }
+            | Input::PostBegin
+            | Input::Payload { .. }
+            | Input::PostAborted
+            | Input::Paused
+            | Input::Closed { via: Via::Candidate, .. }
+            | Input::Timeout => {}
+        }
+    }
+
+    fn payload(&mut self, body: Bytes, binary: bool, now: Instant) {
+        self.post_open = false;
+        if binary && self.revision == Revision::V4 {
+            self.output(Output::Refuse(400));
+            self.fail(Reason::TransportError, Some("invalid content-type".into()));
+            return;
+        }
+        let (packets, end) = payload::decode(body, self.revision, binary, &self.settings.limits);
+        for packet in packets {
+            // A packet may have ended the session; the rest of the payload is nobody's then.
+            if !matches!(self.state, State::Opening { .. } | State::Open) {
+                return;
+            }
+            self.packet(packet, now);
+        }
+        if let Err(error) = end
+            && matches!(self.state, State::Opening { .. } | State::Open)
+        {
+            self.fail(Reason::ParseError, Some(error.message));
+        }
+    }
+
+    // Engine.IO.
+
+    fn packet(&mut self, packet: engine::Packet, now: Instant) {
+        if let State::Opening { .. } = self.state {
+            match packet {
+                engine::Packet::Open(text) => self.opened(&text, now),
+                _ => self.fail(Reason::ParseError, Some("the server's first packet is no handshake".into())),
+            }
+            return;
+        }
+        if !matches!(packet, engine::Packet::Pong(_))
+            && let Some(heartbeat) = &mut self.heartbeat
+        {
+            heartbeat.sign_of_life(now);
+        }
+        // Who pings depends on revision and role: v4 servers ping, v3 clients ping.
+        let peer_pings = (self.revision == Revision::V4) == (self.role == Role::Client);
+        match packet {
+            engine::Packet::Message(text) => self.text(&text, now),
+            engine::Packet::Binary(bytes) => self.binary(bytes, now),
+            engine::Packet::Ping(_) if peer_pings => self.control(engine::Packet::Pong(Text::default())),
+            engine::Packet::Pong(_) if !peer_pings => {
+                if let Some(heartbeat) = &mut self.heartbeat {
+                    heartbeat.pong(now);
+                }
+            }
+            engine::Packet::Ping(_) | engine::Packet::Pong(_) => {
+                self.fail(Reason::TransportError, Some("invalid heartbeat direction".into()));
+            }
+            engine::Packet::Close => {
+                let heeded = self.transport == Transport::Polling
+                    || self.role == Role::Client
+                    || self.settings.dialect.close_packet_closes_websocket();
+                if heeded {
+                    let reason = self.settings.dialect.close_packet_reason();
+                    self.end(reason, None, engine::Packet::Noop, true);
+                }
+            }
+            engine::Packet::Open(_) | engine::Packet::Upgrade | engine::Packet::Noop => {}
+        }
+    }
+
+    fn opened(&mut self, text: &Text, now: Instant) {
+        match Handshake::decode(text) {
+            Ok(handshake) => {
+                self.state = State::Open;
+                self.heartbeat = Some(Heartbeat::listening(handshake.ping_interval, handshake.ping_timeout, now));
+                self.output(Output::Event(Event::Opened(handshake)));
+            }
+            Err(error) => self.fail(Reason::ParseError, Some(error.message)),
+        }
+    }
+
+    // The upgrade.
+
+    fn candidate_opened(&mut self, now: Instant) {
+        let welcome = self.transport == Transport::Polling
+            && self.upgrade.is_never()
+            && self.settings.allow_upgrades
+            && self.state == State::Open;
+        if !welcome {
+            self.output(Output::Refuse(400));
+            return;
+        }
+        self.upgrade = Upgrade::Opened { until: now + self.settings.upgrade_timeout };
+        if self.role == Role::Client {
+            self.output(Output::SendCandidate(engine::Packet::Ping(PROBE)));
+        }
+    }
+
+    fn candidate_frame(&mut self, frame: Frame, now: Instant) {
+        if !self.upgrade.is_under_way() {
+            return;
+        }
+        match (self.role, engine::Packet::decode(frame, self.revision)) {
+            (Role::Server, Ok(engine::Packet::Ping(data))) if data == PROBE => {
+                self.upgrade.probed(now);
+                self.output(Output::SendCandidate(engine::Packet::Pong(PROBE)));
+            }
+            (Role::Server, Ok(engine::Packet::Upgrade)) => self.switch(),
+            (Role::Client, Ok(engine::Packet::Pong(data))) if data == PROBE => {
+                self.upgrade.pausing();
+                self.output(Output::Pause);
+            }
+            _ => self.upgrade_failed(true),
+        }
+    }
+
+    fn paused(&mut self) {
+        if self.role == Role::Client && self.upgrade.is_under_way() {
+            self.output(Output::SendCandidate(engine::Packet::Upgrade));
+            self.switch();
+        }
+    }
+
+    fn switch(&mut self) {
+        self.upgrade = Upgrade::Done;
+        self.transport = Transport::WebSocket;
+        self.poll_waiting = false;
+        self.output(Output::Switch);
+        self.output(Output::Event(Event::Upgraded));
+    }
+
+    fn upgrade_failed(&mut self, drop_candidate: bool) {
+        if self.upgrade.is_under_way() {
+            self.upgrade = Upgrade::Never;
+            if drop_candidate {
+                self.output(Output::DropCandidate);
+            }
+        }
+    }
+
+    // Socket.IO.
+
+    fn text(&mut self, text: &Text, now: Instant) {
+        if self.reassembly.is_some() {
+            self.fault(ProtocolError::socket("got plaintext data when reconstructing a packet"), now);
+            return;
+        }
+        let rules = JsonRules {
+            max_depth: self.settings.limits.json_depth,
+            nan_literals: self.settings.dialect.nan_literals(),
+        };
+        match Packet::decode(text, rules, &self.settings.limits) {
+            Ok(Decoded::Whole(packet)) => self.socket_packet(packet, now),
+            // Nobody may store attachments with us before having joined (CVE-2026-48804).
+            Ok(Decoded::Awaiting(reassembly)) if !self.has_joined(reassembly.packet().nsp()) => self.stray(now),
+            Ok(Decoded::Awaiting(reassembly)) => {
+                self.reassembly = Some((Box::new(reassembly), now + self.settings.limits.reassembly));
+            }
+            Err(error) => self.fault(error, now),
+        }
+    }
+
+    fn binary(&mut self, bytes: Bytes, now: Instant) {
+        let Some((reassembly, until)) = self.reassembly.take() else {
+            self.fault(ProtocolError::socket("got binary data when not reconstructing a packet"), now);
+            return;
+        };
+        match reassembly.push(bytes, &self.settings.limits) {
+            Ok(Ok(packet)) => self.socket_packet(packet, now),
+            Ok(Err(reassembly)) => self.reassembly = Some((Box::new(reassembly), until)),
+            Err(error) => self.fault(error, now),
+        }
+    }
+
+    fn socket_packet(&mut self, packet: Packet, now: Instant) {
+        let membership = self.namespaces.state(packet.nsp());
+        match (packet, membership, self.role) {
+            (Packet::Event { nsp, id, payload }, Some(Membership::Joined), _)
+            // A server may emit to a client before it lets it in; the client keeps such events until then.
+            | (Packet::Event { nsp, id, payload }, Some(Membership::Pending), Role::Client) => {
+                self.output(Output::Event(Event::Message { nsp, id, payload }));
+            }
+            (Packet::Ack { nsp, id, payload }, Some(Membership::Joined), _) => {
+                self.output(Output::Event(Event::Ack { nsp, id, payload }));
+            }
+            (Packet::Disconnect { nsp }, Some(Membership::Joined), _) => {
+                self.namespaces.remove(&nsp, Membership::Joined);
+                self.output(Output::Event(Event::Disconnect { nsp }));
+            }
+            (Packet::Connect { nsp, data }, _, Role::Server) => self.asked_to_join(nsp, data, now),
+            (Packet::Connect { nsp, data }, Some(Membership::Pending), Role::Client) => {
+                self.namespaces.accept(&nsp);
+                self.output(Output::Event(Event::Connect { nsp, data }));
+            }
+            (Packet::ConnectError { nsp, data }, Some(Membership::Pending), Role::Client) => {
+                self.namespaces.remove(&nsp, Membership::Pending);
+                self.output(Output::Event(Event::ConnectError { nsp, data }));
+            }
+            (Packet::ConnectError { .. }, _, Role::Server) => self.violation("CONNECT_ERROR from a client", now),
+            (Packet::Event { .. } | Packet::Ack { .. } | Packet::Disconnect { .. }, _, Role::Server) => self.stray(now),
+            // A server's packet for a namespace we have left crossed our DISCONNECT.
+            (
+                Packet::Event { .. }
+                | Packet::Ack { .. }
+                | Packet::Disconnect { .. }
+                | Packet::Connect { .. }
+                | Packet::ConnectError { .. },
+                _,
+                Role::Client,
+            ) => {}
+        }
+    }
+
+    fn asked_to_join(&mut self, nsp: Text, data: Option<Text>, now: Instant) {
+        let (nsp, data) = match (nsp.split_once('?'), self.revision) {
+            (Some((name, query)), Revision::V3) => (nsp.slice_of(name), Some(query_object(query))),
+            (Some((name, _)), Revision::V4) if self.settings.dialect.cuts_namespace_query() => {
+                (nsp.slice_of(name), data)
+            }
+            _ => (nsp, data),
+        };
+        if self.namespaces.state(&nsp).is_some() {
+            self.violation("second CONNECT for a namespace", now);
+        } else if self.namespaces.len() >= self.settings.limits.namespaces {
+            self.violation("too many namespaces", now);
+        } else {
+            self.namespaces.ask(nsp.clone());
+            self.output(Output::Event(Event::Connect { nsp, data }));
+        }
+    }
+
+    /// A packet for a namespace that the client has not joined.
+    fn stray(&mut self, now: Instant) {
+        if !self.settings.dialect.ignores_stray_packets() {
+            self.violation("packet for a namespace that was not joined", now);
+        }
+    }
+
+    // Time.
+
+    fn timeout(&mut self, now: Instant) {
+        if let State::Opening { until } = self.state
+            && now >= until
+        {
+            self.fail(Reason::TransportError, Some("no handshake in time".into()));
+            return;
+        }
+        if self.connect_by.is_some_and(|at| now >= at) {
+            self.connect_by = None;
+            if self.namespaces.none_joined() {
+                self.violation("no namespace joined in time", now);
+                return;
+            }
+        }
+        if self.reassembly.as_ref().is_some_and(|(_, until)| now >= *until) {
+            self.fault(ProtocolError::socket("announced attachments did not arrive in time"), now);
+            return;
+        }
+        if self.upgrade.expired(now) {
+            self.upgrade_failed(true);
+        }
+        if self.upgrade.nudge(now) {
+            self.output(Output::Nudge);
+        }
+        match self.heartbeat.as_mut().map_or(Beat::Nothing, |heartbeat| heartbeat.tick(now)) {
+            Beat::Nothing => {}
+            Beat::Ping => self.control(engine::Packet::Ping(Text::default())),
+            Beat::Dead => self.fail(Reason::PingTimeout, None),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Opening { until } | State::Closing { until } => Some(until),
+            State::Closed => None,
+            State::Open => [
+                self.heartbeat.as_ref().map(Heartbeat::deadline),
+                self.upgrade.deadline(),
+                self.connect_by,
+                self.reassembly.as_ref().map(|(_, until)| *until),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+        }
+    }
+
+    // Endings.
+
+    /// A malformed Socket.IO packet (or, from a payload decoder below, Engine.IO packet).
+    fn fault(&mut self, error: ProtocolError, now: Instant) {
+        let reason = match error.fault {
+            Fault::Engine => Reason::ParseError,
+            Fault::Socket => Reason::ForcedClose,
+        };
+        let detail = error.message.clone();
+        self.output(Output::Event(Event::Fault(error)));
+        self.finish(reason, Some(detail), false, now);
+    }
+
+    /// Well-formed, but not allowed now.
+    fn violation(&mut self, detail: &'static str, now: Instant) {
+        let reason = self.forced();
+        self.finish(reason, Some(detail.into()), false, now);
+    }
+
+    /// The application hears it now; the transport lives until the queue is out.
+    fn finish(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, discard: bool, now: Instant) {
+        self.forget();
+        self.state = State::Closing { until: now + self.settings.close_timeout };
+        self.output(Output::Event(Event::Closed { reason, detail }));
+        self.output(Output::Finish { end: engine::Packet::Close, discard });
+    }
+
+    /// Everything ends at once.
+    fn fail(&mut self, reason: Reason, detail: Option<Cow<'static, str>>) {
+        self.end(reason, detail, engine::Packet::Close, true);
+    }
+
+    fn end(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, end: engine::Packet, discard: bool) {
+        self.output(Output::Event(Event::Closed { reason, detail }));
+        self.output(Output::Finish { end, discard });
+        self.gone();
+    }
+
+    fn gone(&mut self) {
+        self.forget();
+        self.state = State::Closed;
+        self.output(Output::Gone);
+    }
+
+    /// What a closing session needs no more.
+    fn forget(&mut self) {
+        self.upgrade_failed(true);
+        self.reassembly = None;
+        self.namespaces = Namespaces::default();
+    }
+
+    // Small helpers.
+
+    fn send(&mut self, packet: &Packet) {
+        self.output(Output::Send(Item::message(Message::new(packet))));
+    }
+
+    fn control(&mut self, packet: engine::Packet) {
+        self.output(Output::Send(Item::control(packet)));
+    }
+
+    fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+}
+
+/// What a client says on a candidate, and a server answers.
+const PROBE: Text = Text::from_static("probe");
+
+/// The query of a Socket.IO v4 namespace, as the auth object it amounts to. Last value wins.
+fn query_object(query: &str) -> Text {
+    let object: serde_json::Map<String, serde_json::Value> =
+        query::pairs(query).map(|(key, value)| (key, value.into())).collect();
+    Text::from(serde_json::Value::Object(object).to_string())
+}
