@@ -1,5 +1,5 @@
-// Reads scenario files and makes of each the list of scenarios for one face: `each` is multiplied out and of every
-// choice between dialects one branch is left.
+// Reads scenario files and makes of each the list of scenarios for one face: `each` is multiplied out, of every choice
+// between dialects one branch is left, and what is `only` for others goes.
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
@@ -12,10 +12,12 @@ export function loadScenarios(folder, face) {
 function loadFile(path, folder, face) {
   const topic = `${folder}/${basename(path, ".yaml")}`;
   const document = parse(readFileSync(path, "utf8"));
-  const { server = "calm", bystander = false, define = {} } = document;
-  return document.scenarios.flatMap((scenario) =>
-    multiply(scenario).map((one) => ({ topic, server, bystander, define: choose(define, face), ...choose(one, face) })),
-  ).filter(({ only }) => only === undefined || [only].flat().some((name) => names(face).includes(name)));
+  const { server = "calm", bystander = false, define = {}, only } = document;
+  return document.scenarios
+    .flatMap(multiply)
+    .map((one) => choose({ only, ...one }, face))
+    .filter(Boolean)
+    .map((one) => ({ topic, server, bystander, define: choose(define, face), ...one }));
 }
 
 /** One scenario for each value in `each`: a list gives `{{it}}` or its items' keys, a map of lists all combinations. */
@@ -27,7 +29,7 @@ function multiply({ each, ...scenario }) {
   return sets.map((set) => {
     const one = replace(scenario, set);
     const mentioned = Object.keys(set).some((key) => scenario.name.includes(`{{${key}}}`));
-    return mentioned ? one : { ...one, name: `${one.name} (${Object.values(set).map(label).join(", ")})` };
+    return mentioned ? one : { ...one, name: `${one.name} (${set.what ?? Object.values(set).map(label).join(", ")})` };
   });
 }
 
@@ -60,5 +62,6 @@ function choose(node, face) {
     const name = names(face).find((candidate) => candidate in node);
     return name === undefined ? undefined : choose(node[name], face);
   }
+  if (node.only !== undefined && ![node.only].flat().some((name) => names(face).includes(name))) return undefined;
   return Object.fromEntries(keys.map((key) => [key, choose(node[key], face)]).filter(([, value]) => value !== undefined));
 }

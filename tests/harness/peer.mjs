@@ -39,7 +39,7 @@ export class Peer {
     } else {
       const answer = await request(this.#port, "GET", this.#path("polling"), { headers: this.#headers }).answer;
       if (answer.status !== 200) return void (this.refused = { ...answer, body: answer.body.toString() });
-      for (const item of decodePayload(answer, this.#eio)) this.#inbox.push(item);
+      for (const item of decodePayload(answer, this.#eio)) this.#arrived(item);
     }
     const text = await this.next(8000);
     if (typeof text !== "string" || text[0] !== "0") throw new Error(`expected an open packet, got ${JSON.stringify(text)}`);
@@ -119,7 +119,7 @@ export class Peer {
   #arrived(item) {
     const packet = item.text !== undefined || item.binary !== undefined ? packetOf(item, this.#eio) : item;
     if (packet === "2" && this.#answersPings) void this.send(["3"]);
-    else if (packet === "6" && this.transport === "polling") return; // ends a poll, says nothing
+    else if (packet === "6") return; // ends a poll and says nothing; Python's original sends one over WebSocket too
     else if (packet === "1") this.#inbox.push({ closed: "1" });
     else this.#inbox.push(packet);
     this.#waiting?.();

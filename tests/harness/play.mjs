@@ -227,7 +227,7 @@ const VERBS = {
   async abort(stage, name) {
     stage.requests.get(name).abort();
   },
-  async gone(stage, _, { as = "a", eio = 4 }) {
+  async gone(stage, { eio = 4 }, { as = "a" }) {
     // The session leaves the table a moment after its connection: ask until the server says it does not know it.
     for (const end = Date.now() + DEADLINE; ; await pause(30)) {
       const { answer, abort } = request(stage.server.port, "POST", `${PREFIX}?EIO=${eio}&transport=polling&sid=${stage.vars[`${as}.sid`]}`, { body: eio === 3 ? "1:6" : "" });

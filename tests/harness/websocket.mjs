@@ -94,6 +94,10 @@ export class WebSocketClient {
     for (;;) {
       const frame = decodeFrame(this.#buffer);
       if (!frame) return;
+      if (frame === "garbage") {
+        this.#end("garbage");
+        return this.#tcp.destroy();
+      }
       this.#buffer = this.#buffer.subarray(frame.size);
       this.#take(frame);
     }
@@ -138,14 +142,14 @@ export function encodeFrame({ fin = true, rsv = 0, opcode = OPCODE.text, payload
   return Buffer.concat([head, key, body]);
 }
 
-/** A server's frame at the start of `bytes`, or null while it is not complete. A server never masks. */
+/** A server's frame at the start of `bytes`, null while it is not complete. A server masks nothing and reserves nothing. */
 function decodeFrame(bytes) {
   if (bytes.length < 2) return null;
+  if (bytes[1] & 0x80 || bytes[0] & 0x70) return "garbage";
   const short = bytes[1] & 0x7f;
   const start = short < 126 ? 2 : short === 126 ? 4 : 10;
   if (bytes.length < start) return null;
   const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
-  if (bytes[1] & 0x80 || bytes[0] & 0x70) throw new Error("the server sent a masked or reserved frame");
   if (bytes.length < start + length) return null;
   return { fin: bytes[0] >= 0x80, opcode: bytes[0] & 0x0f, payload: bytes.subarray(start, start + length), size: start + length };
 }
