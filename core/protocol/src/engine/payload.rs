@@ -159,9 +159,6 @@ const LENGTH_END: u8 = 0xff;
 fn decode_binary(body: &Bytes, packets: &mut Packets) -> Result<(), ProtocolError> {
     const BAD_LENGTH: ProtocolError = ProtocolError::engine("bad payload length");
 
-    if body.is_empty() {
-        return Err(ProtocolError::engine("empty payload"));
-    }
     let mut rest = body.clone();
     while let Some(&kind) = rest.first() {
         let digits = rest[1..].iter().take_while(|&&digit| digit <= 9).take(LENGTH_DIGITS + 1).count();
