@@ -31,6 +31,7 @@ function differ(expected, actual, vars) {
   if (Array.isArray(expected)) return differList(expected, actual, vars);
   if (expected.oneOf) return differChoice(expected.oneOf, actual, vars);
   if (expected.regex) return new RegExp(expected.regex, "s").test(textOf(actual)) ? null : `expected /${expected.regex}/, got ${show(actual)}`;
+  if (expected["same as"] !== undefined) return differJson({ ...expected, json: JSON.parse(expected["same as"]) }, actual, vars);
   if (expected.json !== undefined) return differJson(expected, actual, vars);
   if (expected.binary !== undefined || expected.bytes !== undefined) {
     const bytes = data(expected, vars);

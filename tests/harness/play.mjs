@@ -130,7 +130,8 @@ const VERBS = {
     await stage.join(as, options === true ? {} : options);
   },
   async refused(stage, options, step) {
-    const peer = new Peer(stage.server.port, options);
+    const query = Object.fromEntries(Object.entries(options.query ?? {}).map(([key, value]) => [key, fill(String(value), stage.vars)]));
+    const peer = new Peer(stage.server.port, { ...options, query });
     const opened = await peer.openSocket({ headers: options.headers });
     if (opened) peer.drop();
     if (opened) throw new Error("the WebSocket was accepted");
@@ -159,6 +160,14 @@ const VERBS = {
       if (found < 0) throw new Error(`expected one of ${show(missing)}, got ${show(packet)}`);
       missing.splice(found, 1);
     }
+  },
+  // `packet` once for each number, in order and nothing between; `send counted` makes one payload of them.
+  async "expect counted"(stage, { from, to, packet }, step) {
+    for (let n = from; n <= to; n++) match(packet, await stage.peer(step).next(DEADLINE), { ...stage.vars, n }, "packet");
+  },
+  async "send counted"(stage, { from, to, packet }, step) {
+    const packets = Array.from({ length: to - from + 1 }, (_, i) => fill(packet, { ...stage.vars, n: from + i }));
+    match({ oneOf: [101, 200] }, await stage.peer(step).send(packets), stage.vars, "status of the POST");
   },
   async closed(stage, codes, step) {
     // What was on its way when the connection closed may still come; what follows does not count.
