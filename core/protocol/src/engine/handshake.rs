@@ -95,3 +95,36 @@ fn interval(milliseconds: f64) -> Option<Duration> {
     let range = 0.0..f64::from(1_u32 << 31);
     range.contains(&milliseconds).then(|| Duration::from_secs_f64(milliseconds / 1000.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What is read and refused stands in tests/transcripts/handshake.txt.
+
+    #[test]
+    fn each_dialect_writes_as_its_original() {
+        let handshake = Handshake {
+            sid: "a\"b".into(),
+            upgrades: vec![Transport::WebSocket, Transport::Polling],
+            ping_interval: Duration::from_millis(25_500),
+            ping_timeout: Duration::from_secs(20),
+            max_payload: 1_000_000,
+        };
+        assert_eq!(
+            handshake.encode(Dialect::Node),
+            r#"{"sid":"a\"b","upgrades":["websocket","polling"],"pingInterval":25500,"pingTimeout":20000,"maxPayload":1000000}"#
+        );
+        assert_eq!(
+            handshake.encode(Dialect::Python),
+            r#"{"sid":"a\"b","upgrades":["websocket","polling"],"pingTimeout":20000,"pingInterval":25000,"maxPayload":1000000}"#
+        );
+    }
+
+    #[test]
+    fn session_ids_go_into_a_query_as_they_are() {
+        assert_eq!(session_id([0; 15]), "AAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(session_id([0xff; 15]), "____________________");
+        assert_eq!(session_id([0xfb; 15]), "-_v7-_v7-_v7-_v7-_v7");
+    }
+}

@@ -155,3 +155,42 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What each packet looks like on the wire stands in tests/transcripts.
+
+    #[test]
+    fn decoding_copies_nothing() {
+        let text = Text::from("4hello");
+        let Ok(Packet::Message(message)) = Packet::decode(Frame::Text(text.clone()), Revision::V4) else { panic!() };
+        assert_eq!(message.as_bytes().as_ptr(), text[1..].as_ptr());
+
+        let data = Bytes::from(vec![4, 1, 2]);
+        let Ok(Packet::Binary(rest)) = Packet::decode(Frame::Binary(data.clone()), Revision::V3) else { panic!() };
+        assert_eq!(rest.as_ptr(), data[1..].as_ptr());
+    }
+
+    #[test]
+    fn a_peer_without_binary_frames_gets_base64() {
+        let packet = Packet::Binary(Bytes::from_static(&[1, 2, 3, 4]));
+        assert_eq!(packet.encode(Revision::V4, true), Frame::Text("bAQIDBA==".into()));
+        assert_eq!(packet.encode(Revision::V3, true), Frame::Text("b4AQIDBA==".into()));
+        assert_eq!(Packet::Message("x".into()).encode(Revision::V4, true), Frame::Text("4x".into()));
+    }
+
+    #[test]
+    fn capacity_is_enough() {
+        for length in 0..10 {
+            for packet in
+                [Packet::Binary(vec![0; length].into()), Packet::Message("x".repeat(length).into()), Packet::Noop]
+            {
+                let mut text = String::new();
+                packet.write_text(Revision::V3, &mut text);
+                assert!(text.len() <= packet.text_capacity(), "{packet:?}");
+            }
+        }
+    }
+}

@@ -208,3 +208,58 @@ fn length(digits: impl ExactSizeIterator<Item = u8>) -> Option<usize> {
     let length = digits.fold(0_u64, |length, digit| length * 10 + u64::from(digit));
     usize::try_from(length).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What each payload looks like on the wire stands in tests/transcripts.
+
+    #[test]
+    fn packets_are_counted() {
+        let limits = Limits { packets_per_payload: 3, ..Limits::default() };
+        let bodies: [(&[u8], Revision, bool); 3] = [
+            (b"4a\x1e4b\x1e4c\x1e4d", Revision::V4, false),
+            (b"2:4a2:4b0:2:4c2:4d", Revision::V3, false),
+            (b"\0\x02\xff4a\0\x02\xff4b\0\x02\xff4c\0\x02\xff4d", Revision::V3, true),
+        ];
+        for (body, revision, binary) in bodies {
+            let (packets, result) = decode(Bytes::from_static(body), revision, binary, &limits);
+            let expected: Vec<_> = ["a", "b", "c"].map(|text| Packet::Message(text.into())).into();
+            assert_eq!(packets, expected);
+            assert_eq!(result, Err(ProtocolError::engine("too many packets in payload")));
+        }
+    }
+
+    /// Bodies of a million bytes made of the smallest packets (CVE-2020-36048). Were any decoder to look at its input more
+    /// than a few times, this test would not end.
+    #[test]
+    fn time_is_linear() {
+        let limits = Limits { packets_per_payload: usize::MAX, ..Limits::default() };
+        let whole = |unit: &[u8], revision, binary| {
+            let count = 1_000_000 / unit.len();
+            let (packets, _) = decode(unit.repeat(count).into(), revision, binary, &limits);
+            assert_eq!(packets.len(), count, "{}", unit.escape_ascii());
+        };
+        whole(b"2:4\xc2\xbc", Revision::V3, false);
+        whole(b"2:4a", Revision::V3, false);
+        whole(b"\0\x01\xff6", Revision::V3, true);
+        whole(b"6\x1e", Revision::V4, false);
+    }
+
+    #[test]
+    fn decoding_copies_nothing() {
+        let body = Bytes::from("4a\x1e4hello");
+        let (packets, _) = decode(body.clone(), Revision::V4, false, &Limits::default());
+        let Some(Packet::Message(text)) = packets.last() else { panic!() };
+        assert_eq!(text.as_bytes().as_ptr(), body[4..].as_ptr());
+    }
+
+    #[test]
+    fn v3_binary_becomes_text_when_asked_to() {
+        let packets = [Packet::Binary(Bytes::from_static(&[1, 2, 3])), Packet::Message("€".into())];
+        let body = encode(&packets, Revision::V3, true);
+        assert_eq!(body, Body { bytes: "6:b4AQID2:4€".into(), binary: false });
+        assert!(encode(&packets, Revision::V3, false).binary);
+    }
+}

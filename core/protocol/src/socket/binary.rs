@@ -64,3 +64,33 @@ fn placeholders_point_to(count: usize, text: &str) -> bool {
     });
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Placeholders, good and bad, stand in tests/transcripts/socket-binary.txt.
+
+    fn event() -> Packet {
+        Packet::Event { nsp: "/".into(), id: None, payload: crate::Text::from(r#"["x"]"#).into() }
+    }
+
+    #[test]
+    fn bytes_are_bounded() {
+        let limits = Limits { max_payload: 10, attachments: 2, ..Limits::default() };
+        let push = |sizes: [usize; 2]| {
+            let first = Reassembly::new(event(), 2).push(vec![0; sizes[0]].into(), &limits)?;
+            first.expect_err("one more is awaited").push(vec![0; sizes[1]].into(), &limits)
+        };
+        assert!(push([10, 10]).is_ok());
+        let error = push([10, 11]).expect_err("21 bytes of 20");
+        assert_eq!(error, ProtocolError::socket("attachments too large"));
+    }
+
+    #[test]
+    fn only_events_and_acks_have_attachments() {
+        let reassembly = Reassembly::new(Packet::Disconnect { nsp: "/".into() }, 1);
+        let error = reassembly.push(Bytes::new(), &Limits::default()).expect_err("a disconnect with attachments");
+        assert_eq!(error, ProtocolError::socket("illegal attachments"));
+    }
+}

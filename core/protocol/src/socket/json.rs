@@ -196,3 +196,112 @@ impl Visitor for Finder<'_, '_> {
         self.value(closed.start, end);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: JsonRules = JsonRules { max_depth: 128, nan_literals: false };
+    const INVALID: ProtocolError = ProtocolError::socket("invalid payload");
+    const TOO_DEEP: ProtocolError = ProtocolError::socket("payload nested too deeply");
+
+    #[test]
+    fn accepts_what_json_parse_accepts() {
+        let numbers = "0 -0 1 -1 10 1.5 0.5 -0.25 1e5 1E+5 1e-5 1.5e300 1e400 1e-400";
+        let strings = r#""" "a" "é€😀" "\"\\\/\b\f\n\r\t" "\u0000" "\uD83D\uDE00" "\ud800" "\udc00x""#;
+        let others = r#"null true false [] [[]] [1,2] [{},[]] {} {"a":1} {"":null} {"a":{"b":[{}]}} {"a":1,"a":2}"#;
+        let spaced = [" \t\r\n[ 1 , { \"a\" : 2 } ] \n", "\"\u{7f}\u{80}\u{2028}\"", &"7".repeat(100_000)];
+        for text in [numbers, strings, others].iter().flat_map(|texts| texts.split(' ')).chain(spaced) {
+            assert!(check(text, RULES).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_json_parse_refuses() {
+        let numbers = "00 01 -01 +1 1. .5 1.e5 1e 1e+ - -a 0x1 1_000 1a";
+        let literals = "NaN Infinity -Infinity undefined nul nulll True a 'a' //";
+        let strings = r#"" "a "\" "\x" "\u12" "\u123g" "\u+123" a" "a""b""#;
+        let arrays = "[ ] [1 [1, [,] [1,] [1,,2] [1]] [1} [1]2 [1:2]";
+        let objects =
+            r#"{ } {"a" {"a": {"a":} {"a":1 {"a":1, {"a":1,} {a:1} {1:1} {"a"1} {"a":1] {"a",1} {"a":1}} {:1}"#;
+        let others = ["", " ", "\"a\nb\"", "\"\u{1f}\"", "\u{a0}1", "\u{feff}1", "1\u{0}", "[1]\u{0}", "1 2", "{} {}"];
+        let texts = [numbers, literals, strings, arrays, objects];
+        for text in texts.iter().flat_map(|texts| texts.split(' ')).chain(others) {
+            assert_eq!(check(text, RULES), Err(INVALID), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pythons_literals_are_json_only_where_asked_for() {
+        let python = JsonRules { nan_literals: true, ..RULES };
+        assert_eq!(check("[NaN,Infinity,-Infinity,-1]", python), Ok(Shape::Array(Some(ItemShape::Other))));
+        assert_eq!(check("[-Infinity]", python), Ok(Shape::Array(Some(ItemShape::Other))));
+        for text in ["nan", "-NaN", "+Infinity", "Inf", "-Inf", "--Infinity"] {
+            assert_eq!(check(text, python), Err(INVALID), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(check(&nested(128), RULES).is_ok());
+        assert_eq!(check(&nested(129), RULES), Err(TOO_DEEP));
+        assert_eq!(check(&("[".repeat(127) + "{\"a\":{}}"), RULES), Err(TOO_DEEP));
+        assert_eq!(check(&"[".repeat(100_000), RULES), Err(TOO_DEEP));
+        assert_eq!(check(&"{\"a\":".repeat(100_000), RULES), Err(TOO_DEEP));
+        assert!(check(&nested(100_000), JsonRules { max_depth: usize::MAX, ..RULES }).is_ok());
+        assert!(check("1", JsonRules { max_depth: 0, ..RULES }).is_ok());
+        assert_eq!(check("[]", JsonRules { max_depth: 0, ..RULES }), Err(TOO_DEEP));
+    }
+
+    #[test]
+    fn tells_the_shape() {
+        let first = |item| Ok(Shape::Array(Some(item)));
+        assert_eq!(check(" {} ", RULES), Ok(Shape::Object));
+        assert_eq!(check("\"x\"", RULES), Ok(Shape::String));
+        assert_eq!(check("7", RULES), Ok(Shape::Other));
+        assert_eq!(check("[ ]", RULES), Ok(Shape::Array(None)));
+        assert_eq!(check("[\"a\\\"]\",1]", RULES), first(ItemShape::String { start: 1, end: 7 }));
+        assert_eq!(check(" [ -1.5e3 ]", RULES), first(ItemShape::Number { start: 3, end: 9 }));
+        for text in ["[null]", "[[\"a\"]]", "[{}]", "[true]"] {
+            assert_eq!(check(text, RULES), first(ItemShape::Other), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_they_decode() {
+        for raw in [r#""num""#, r#""n\u0075m""#, r#""\u006E\u0075\u006d""#] {
+            assert!(spells(raw.as_bytes(), "num"), "{raw}");
+        }
+        for raw in
+            [r#""""#, r#""nu""#, r#""numb""#, r#""Num""#, r#""n\u0175m""#, r#""\num""#, r#""num\u0000""#, "num", "\""]
+        {
+            assert!(!spells(raw.as_bytes(), "num"), "{raw}");
+        }
+        assert!(spells(br#""a\n\t\"\\\/\b\f\r""#, "a\n\t\"\\/\u{8}\u{c}\r"));
+    }
+
+    #[test]
+    fn finds_every_placeholder() {
+        let found = |text: &str| {
+            let mut all = Vec::new();
+            placeholders(text, &mut |num| all.push(num.to_owned()));
+            all
+        };
+        assert_eq!(found(r#"["x",{"_placeholder":true,"num":0}]"#), ["0"]);
+        assert_eq!(
+            found(r#"[ { "num" : 12 , "_placeholder" : true } , [ {"_placeholder":true,"num":1} ] ]"#),
+            ["12", "1"]
+        );
+        assert_eq!(found(r#"{"a":{"_placeholder":true,"num":0}}"#), ["0"]);
+        assert_eq!(found(r#"[{"_placeholder":true}]"#), [""]);
+        assert_eq!(found(r#"[{"_placeholder":true,"num":[{"x":"]"}]}]"#), [r#"[{"x":"]"}]"#]);
+        assert_eq!(found(r#"[{"a":{"num":3,"_placeholder":true},"_placeholder":true,"num":4}]"#), ["3", "4"]);
+        assert_eq!(found(r#"[{"_placeholder":true,"num":1,"a":{"num":2}}]"#), ["1"]);
+        assert_eq!(found(r#"["_placeholder",{"num":1},{"_placeholder":"true"},{"_placeholder":[true]}]"#), [""; 0]);
+        // Not JSON: no panic, and nothing else is promised.
+        for text in ["", "{", "[{\"_placeholder\":true", "}", "{\"_placeholder\":true}}", "\"", "{\"num"] {
+            found(text);
+        }
+    }
+}

@@ -297,3 +297,72 @@ fn split_digits(text: &str) -> (&str, &str) {
 fn number(digits: &str, max: u64) -> Option<u64> {
     digits.parse().ok().filter(|&number| number <= max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // What each packet looks like on the wire, and every refusal, stand in tests/transcripts.
+
+    fn decode(text: &str, limits: &Limits) -> Result<Packet, ProtocolError> {
+        match Packet::decode(&text.into(), JsonRules { max_depth: limits.json_depth, nan_literals: false }, limits)? {
+            Decoded::Whole(packet) => Ok(packet),
+            Decoded::Awaiting(_) => panic!("{text} announces attachments"),
+        }
+    }
+
+    #[test]
+    fn decoding_copies_nothing() {
+        let text = Text::from(r#"2/admin,["hello"]"#);
+        let rules = JsonRules { max_depth: 1, nan_literals: false };
+        let Ok(Decoded::Whole(packet)) = Packet::decode(&text, rules, &Limits::default()) else { panic!() };
+        assert_eq!(packet.nsp().as_bytes().as_ptr(), text[1..].as_ptr());
+        let Packet::Event { payload, .. } = packet else { panic!() };
+        assert_eq!(payload.text.as_bytes().as_ptr(), text[8..].as_ptr());
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let limits = Limits { namespace_name: 6, event_name: 5, ..Limits::default() };
+        assert!(decode("0/admin,", &limits).is_ok());
+        assert!(decode("0/admin?token=1234567890,", &limits).is_ok());
+        assert_eq!(decode("0/admins,", &limits), Err(ProtocolError::socket("namespace name too long")));
+        assert_eq!(decode("0/admins", &limits), Err(ProtocolError::socket("namespace name too long")));
+        assert!(decode(r#"2["abc"]"#, &limits).is_ok());
+        assert!(decode("2[12345]", &limits).is_ok());
+        assert_eq!(decode(r#"2["abcd"]"#, &limits), Err(ProtocolError::socket("event name too long")));
+        assert_eq!(decode("2[123456]", &limits), Err(ProtocolError::socket("event name too long")));
+    }
+
+    #[test]
+    fn attachments_are_bounded() {
+        let announce = |count: usize, attachments| {
+            let limits = Limits { attachments, ..Limits::default() };
+            let text = format!(r#"5{count}-["x"]"#);
+            Packet::decode(&text.into(), JsonRules { max_depth: 1, nan_literals: false }, &limits)
+        };
+        assert!(matches!(announce(3, 3), Ok(Decoded::Awaiting(reassembly)) if reassembly.awaited() == 3));
+        for (count, attachments) in [(4, 3), (1, 0), (usize::MAX, 3)] {
+            let error = announce(count, attachments).expect_err("one too many");
+            assert_eq!(error, ProtocolError::socket("too many attachments"));
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let limits = Limits { json_depth: 2, ..Limits::default() };
+        assert!(decode(r#"2["x",[]]"#, &limits).is_ok());
+        assert_eq!(decode(r#"2["x",[[]]]"#, &limits), Err(ProtocolError::socket("payload nested too deeply")));
+    }
+
+    #[test]
+    fn the_event_name_is_raw() {
+        let name = |text: &str| Payload::from(Text::from(text)).raw_event_name().to_owned();
+        assert_eq!(name(r#"["hello",1]"#), r#""hello""#);
+        assert_eq!(name(r#" [ "a\"b\u0063" ]"#), r#""a\"b\u0063""#);
+        assert_eq!(name("[12,1]"), "12");
+        for text in ["", "[", "[]", "[null]", "{}", r#""x""#, r#"["x"#, "[-]"] {
+            assert_eq!(name(text), "", "{text}");
+        }
+    }
+}

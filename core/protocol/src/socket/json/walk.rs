@@ -222,3 +222,44 @@ const fn special_bytes(word: u64) -> u64 {
 fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_ends_wherever_it_ends() {
+        // Every position within the eight bytes that are looked at together, and in the rest behind them.
+        for length in 0..40 {
+            let text = "é€😀x".chars().cycle().take(length).collect::<String>();
+            for after in ["", "1", "123456789", "\"\"\\\\\u{0}\""] {
+                let whole = format!("{text}\"{after}");
+                assert_eq!(string_end(whole.as_bytes(), 0), Some(text.len() + 1), "{whole}");
+            }
+            assert_eq!(string_end(text.as_bytes(), 0), None, "no quote");
+            assert_eq!(string_end(format!("{text}\n\"").as_bytes(), 0), None, "a control character");
+            assert_eq!(string_end(format!("{text}\\\"\"").as_bytes(), 0), Some(text.len() + 3), "an escaped quote");
+            assert_eq!(string_end(format!("{text}\\u00e9\"").as_bytes(), 0), Some(text.len() + 7));
+            assert_eq!(string_end(format!("{text}\\").as_bytes(), 0), None, "cut within an escape");
+            assert_eq!(string_end(format!("{text}\\u00").as_bytes(), 0), None, "cut within an escape");
+        }
+    }
+
+    #[test]
+    fn the_lowest_special_byte_is_found() {
+        let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        for byte in 0..=u8::MAX {
+            // 0x20 and the neighbours of the quote and the backslash are what a borrow from below could spoil.
+            for other in [b'a', 0x20, b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff, b'"', 0] {
+                for position in 0..8 {
+                    let mut bytes = [other; 8];
+                    bytes[position] = byte;
+                    let found = special_bytes(u64::from_le_bytes(bytes));
+                    let first = bytes.iter().position(|&byte| is_special(byte));
+                    let found = (found != 0).then(|| (found.trailing_zeros() / 8) as usize);
+                    assert_eq!(found, first, "{bytes:?}");
+                }
+            }
+        }
+    }
+}
