@@ -77,7 +77,8 @@ impl Packet {
         let (kind, mut rest) = kind(text)?;
         let awaited = if kind.is_binary() { Some(attachment_count(&mut rest, limits)?) } else { None };
         let nsp = namespace(text, &mut rest, limits)?;
-        let id = ack_id(&mut rest)?;
+        // A v4 server's error may be a number, which an id would swallow.
+        let id = if matches!(kind, Kind::ConnectError) { None } else { ack_id(&mut rest)? };
         let data = trim(rest);
         let data = if data.is_empty() { None } else { Some((text.slice_of(data), json::check(data, rules)?)) };
 
