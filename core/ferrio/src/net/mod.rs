@@ -11,7 +11,11 @@
 //! What can be said of a request from its head and the configuration alone is decided by [`request`], every answer is built
 //! by [`answer`], the frames of a WebSocket are read by [`websocket`]. None of these three does I/O.
 
+pub mod answer;
+mod cors;
 pub mod exchange;
+pub mod refusal;
+pub mod request;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
