@@ -56,7 +56,7 @@ impl Handshake {
         });
         let ping_interval = interval(wire.ping_interval).ok_or(BAD)?;
         // The id goes into every later request. A v3 client pings at this interval: at zero it would do nothing else.
-        if wire.sid.is_empty() || wire.sid.chars().any(char::is_control) || ping_interval.is_zero() {
+        if wire.sid.is_empty() || wire.sid.chars().any(char::is_control) || ping_interval < Duration::from_millis(1) {
             return Err(BAD);
         }
         Ok(Self {

@@ -3,21 +3,21 @@
 use bytes::Bytes;
 
 use crate::error::ProtocolError;
+use crate::query;
 
 /// The text of a `d=` form body (JSONP POST), undone: percent-decoding, `+`, and the doubled escaping of `\n`.
 ///
 /// Broken percent escapes stand for themselves, as they do in the reference.
 ///
 /// # Errors
-/// When there is no `d` field or its text is not UTF-8.
+/// When there is no `d` field or the form is not UTF-8.
 pub fn decode_jsonp(form: &[u8]) -> Result<Bytes, ProtocolError> {
-    let field = form.split(|&byte| byte == b'&').find_map(|field| field.strip_prefix(b"d="));
-    let Some(field) = field else {
-        return Err(ProtocolError::engine("no data in form"));
+    let Ok(form) = std::str::from_utf8(form) else {
+        return Err(ProtocolError::engine("payload is not UTF-8"));
     };
-    match String::from_utf8(undo_newlines(undo_percent(field))) {
-        Ok(text) => Ok(text.into()),
-        Err(_) => Err(ProtocolError::engine("payload is not UTF-8")),
+    match query::pairs(form).find(|(name, _)| name == "d") {
+        Some((_, text)) => Ok(undo_newlines(&text).into()),
+        None => Err(ProtocolError::engine("no data in form")),
     }
 }
 
@@ -31,47 +31,23 @@ pub fn encode_jsonp(body: &Bytes, index: u64) -> Bytes {
     script.into()
 }
 
-fn undo_percent(field: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => text.push(b' '),
-            b'%' => match after.first_chunk().and_then(|&[high, low]| Some(hex(high)? << 4 | hex(low)?)) {
-                Some(decoded) => {
-                    text.push(decoded);
-                    rest = &after[2..];
-                }
-                None => text.push(b'%'),
-            },
-            byte => text.push(byte),
-        }
-    }
-    text
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 /// Some browsers turn a newline in a form into `\r\n`, so clients write it as `\n`, and an honest `\n` as `\\n`:
 /// a lone backslash before `n` is a newline, one of several is dropped.
-fn undo_newlines(text: Vec<u8>) -> Vec<u8> {
-    let mut undone = Vec::with_capacity(text.len());
+fn undo_newlines(text: &str) -> String {
+    let mut undone = String::with_capacity(text.len());
     let mut backslashes = 0;
-    for byte in text {
-        match byte {
-            b'\\' => {
+    for character in text.chars() {
+        match character {
+            '\\' => {
                 backslashes += 1;
-                undone.push(byte);
+                undone.push('\\');
                 continue;
             }
-            b'n' if backslashes > 0 => {
+            'n' if backslashes > 0 => {
                 undone.pop();
-                undone.push(if backslashes == 1 { b'\n' } else { b'n' });
+                undone.push(if backslashes == 1 { '\n' } else { 'n' });
             }
-            _ => undone.push(byte),
+            _ => undone.push(character),
         }
         backslashes = 0;
     }
