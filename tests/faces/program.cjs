@@ -42,14 +42,17 @@ function serve(socket, reasons, lives) {
   // What comes in goes back.
   socket.on("message", (...args) => socket.emit("message-back", ...args));
   socket.on("echo", (...args) => socket.emit("echo", ...args));
-  socket.on("message-with-ack", (...args) => args.pop()(...args));
-  socket.on("ack", (first, ack) => ack(first));
+  socket.on("message-with-ack", (...args) => {
+    const ack = args.pop();
+    if (typeof ack === "function") ack(...args); // who asks for no ack gets none
+  });
+  socket.on("ack", (first, ack) => ack?.(first));
 
   // Rooms and targets.
-  socket.on("join", (rooms, ack) => (socket.join(rooms), ack()));
-  socket.on("leave", (room, ack) => (socket.leave(room), ack()));
-  socket.on("rooms", (ack) => ack([...socket.rooms]));
-  socket.on("fetch", async (room, ack) => ack((await namespace.in(room).fetchSockets()).map(({ id }) => id)));
+  socket.on("join", (rooms, ack) => (socket.join(rooms), ack?.()));
+  socket.on("leave", (room, ack) => (socket.leave(room), ack?.()));
+  socket.on("rooms", (ack) => ack?.([...socket.rooms]));
+  socket.on("fetch", async (room, ack) => ack?.((await namespace.in(room).fetchSockets()).map(({ id }) => id)));
   socket.on("bcast", (rooms, data) => namespace.to(rooms).emit("bcast", data));
   socket.on("to", (rooms, data) => socket.to(rooms).emit("to", data));
   socket.on("except", (rooms, excepted, data) => namespace.to(rooms).except(excepted).emit("except", data));
@@ -75,16 +78,16 @@ function serve(socket, reasons, lives) {
     socket.on("disconnect", () => clearInterval(timer));
   });
   socket.on("seq", (n) => seen.push(n));
-  socket.on("seq-log", (ack) => ack(seen));
+  socket.on("seq-log", (ack) => ack?.(seen));
 
   // What the server knows.
-  socket.on("transport", (ack) => ack(socket.conn.transport.name));
+  socket.on("transport", (ack) => ack?.(socket.conn.transport.name));
   socket.on("handshake", (ack) => {
     const { auth, query, headers } = socket.handshake;
-    ack({ auth, x: query.x ?? null, header: headers["x-test"] ?? null });
+    ack?.({ auth, x: query.x ?? null, header: headers["x-test"] ?? null });
   });
-  socket.on("reasons", (ack) => ack(reasons));
-  socket.on("life", (sid, ack) => ack(lives.get(sid) ?? []));
+  socket.on("reasons", (ack) => ack?.(reasons));
+  socket.on("life", (sid, ack) => ack?.(lives.get(sid) ?? []));
 
   // The end.
   socket.on("server-disconnect", (close) => socket.disconnect(close));

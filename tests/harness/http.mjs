@@ -21,8 +21,8 @@ export function send(port, method, path, { headers = {}, body } = {}) {
   return { answer, abort: () => running.destroy() };
 }
 
-/** Writes `chunks` to a TCP connection and gives what came back until the server closed, `quietMs` after the last byte. */
-export function exchange(port, chunks, { quietMs = 300, deadlineMs = 8000 } = {}) {
+/** Writes `chunks` to a TCP connection and gives what came back until the server closed or was quiet for a while. */
+export function exchange(port, chunks, { quietMs = 300, deadlineMs = 8000, reset = false } = {}) {
   return new Promise((resolve) => {
     const tcp = connect({ port, host: "127.0.0.1", noDelay: true });
     let reply = Buffer.alloc(0);
@@ -39,5 +39,6 @@ export function exchange(port, chunks, { quietMs = 300, deadlineMs = 8000 } = {}
     });
     tcp.on("end", () => finish(true)).on("close", () => finish(true)).on("error", () => finish(true));
     for (const chunk of chunks) tcp.write(chunk);
+    if (reset) tcp.write("", () => tcp.resetAndDestroy());
   });
 }

@@ -47,12 +47,12 @@ function replace(node, set) {
 const label = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
 /** The keys of a choice that apply to `face`, the closest first. */
-function names({ dialect, original }) {
+function names({ name, dialect, original }) {
   const kind = original ? "original" : "ferrio";
-  return [`${kind}-${dialect}`, kind, dialect, "default"];
+  return [name, `${kind}-${dialect}`, kind, dialect, "default"];
 }
 
-const CHOICES = new Set(["original-node", "original-python", "ferrio-node", "ferrio-python", "original", "ferrio", "node", "python", "default"]);
+const CHOICES = new Set(["python-native", "original-node", "original-python", "ferrio-node", "ferrio-python", "original", "ferrio", "node", "python", "default"]);
 
 function choose(node, face) {
   if (Array.isArray(node)) return node.map((item) => choose(item, face)).filter((item) => item !== undefined);

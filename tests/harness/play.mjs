@@ -1,7 +1,9 @@
 // Plays one scenario: its steps in order, with the peers, remembered texts and requests in flight that belong to it.
+import { connect } from "node:net";
 import { exchange, send as request } from "./http.mjs";
 import { data, fill, match, show } from "./match.mjs";
 import { Peer } from "./peer.mjs";
+import { encodeFrame } from "./websocket.mjs";
 
 const DEADLINE = 8000; // for anything that should come at once; generous, for the machine may be busy
 const PREFIX = "/socket.io/";
@@ -137,6 +139,20 @@ const VERBS = {
     if (opened) throw new Error("the WebSocket was accepted");
     stage.check({ ...peer.refused, body: Buffer.from(peer.refused.body ?? "") }, { status: 400, ...step });
   },
+  async "open many"(stage, { count, ...options }) {
+    const halfway = options.transport === "upgrade halfway";
+    for (let n = 0; n < count; n++) {
+      await stage.open(`one of many ${n}`, halfway ? { transport: "polling" } : options);
+      if (halfway) stage.candidates.set(n, await stage.peers.get(`one of many ${n}`).probe());
+    }
+  },
+  async "open with frames"(stage, packets, { as = "a" }) {
+    const peer = new Peer(stage.server.port);
+    stage.peers.set(as, peer);
+    const after = Buffer.concat(packets.map((packet) => encodeFrame({ payload: Buffer.from(packet) })));
+    if (!(await peer.openSocket({ after }))) throw new Error(`the handshake was refused: ${show(peer.refused)}`);
+    match("0{{_}}", await peer.next(DEADLINE), stage.vars, "open packet");
+  },
   async upgrade(stage, _, step) {
     await stage.peer(step).upgrade();
   },
@@ -209,7 +225,8 @@ const VERBS = {
     stage.peer(step).socket.raw(Buffer.from(hex.replaceAll(" ", ""), "hex"));
   },
   async pong(stage, payload, step) {
-    match({ pong: { binary: payload } }, await stage.peer(step).next(DEADLINE), stage.vars, "WebSocket pong");
+    const bytes = typeof payload === "string" ? { binary: payload } : { binary: Buffer.from(data(payload, stage.vars)).toString("hex") };
+    match({ pong: bytes }, await stage.peer(step).next(DEADLINE), stage.vars, "WebSocket pong");
   },
 
   // A WebSocket for a polling session, step by step.
@@ -230,6 +247,14 @@ const VERBS = {
     // Two requests of one scenario must arrive in order although each has its own connection.
     await pause(step.settle ?? 50);
   },
+  async "half post"(stage, { then }, { as = "a" }) {
+    const tcp = connect({ port: stage.server.port, host: "127.0.0.1" });
+    tcp.on("error", () => {});
+    tcp.write(`POST ${PREFIX}?EIO=4&transport=polling&sid=${stage.vars[`${as}.sid`]} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n42["ec`);
+    await pause(50);
+    if (then === "cut") tcp.resetAndDestroy();
+    stage.requests.set("half post", { abort: () => tcp.destroy() });
+  },
   async answered(stage, name, step) {
     stage.check(await stage.requests.get(name).answer, step);
   },
@@ -248,9 +273,9 @@ const VERBS = {
   },
 
   // Bytes on a bare connection. `replies` are status codes, or the word closed.
-  async tcp(stage, chunks, { replies, reply }) {
+  async tcp(stage, chunks, { replies, reply, then }) {
     const bytes = [chunks].flat().map((chunk) => Buffer.from(data(chunk, { ...stage.vars, port: stage.server.port }), "latin1"));
-    const got = await exchange(stage.server.port, bytes);
+    const got = await exchange(stage.server.port, bytes, { reset: then === "reset" });
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(got.reply)?.[1]);
     const outcome = status || (got.closed ? "closed" : "silence");
     if (replies) match({ oneOf: [replies].flat() }, outcome, stage.vars, `reply ${show(got.reply)}`);
