@@ -2,8 +2,8 @@
 import { createServer } from "node:http";
 import express from "express";
 
-// A program written for socket.io runs on ferrio: only the name of the package changes.
-const { Server } = await import(process.env.DEMO_ORIGINAL ? "socket.io" : "ferrio");
+// A program written for socket.io runs on ferrio: only the import changes, elsewhere to "ferrio".
+const { Server } = await import(process.env.DEMO_ORIGINAL ? "socket.io" : "../../bindings-node/wrapper.mjs");
 
 const page = new URL("../public", import.meta.url).pathname;
 const server = createServer(express().use(express.static(page)));
