@@ -100,4 +100,17 @@ impl Dialect {
     pub const fn ignores_stray_packets(self) -> bool {
         matches!(self, Self::Python)
     }
+
+    /// The first ack id a server uses.
+    pub const fn first_ack_id(self) -> u64 {
+        match self {
+            Self::Node => 0,
+            Self::Python => 1,
+        }
+    }
+
+    /// Python counts a socket as a member from the moment it asks (5.18); Node once it has been let in.
+    pub const fn broadcasts_reach_pending(self) -> bool {
+        matches!(self, Self::Python)
+    }
 }

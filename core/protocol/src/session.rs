@@ -166,6 +166,14 @@ impl Session {
         self.namespaces.state(nsp) == Some(Membership::Joined)
     }
 
+    /// A WebSocket may open beside polling: [`Input::Candidate`] would not be refused.
+    pub fn welcomes_candidate(&self) -> bool {
+        self.transport == Transport::Polling
+            && self.upgrade.is_never()
+            && self.settings.allow_upgrades
+            && self.state == State::Open
+    }
+
     /// The driver says, before [`Self::handle`], whether a GET waits for packets.
     pub fn set_poll_waiting(&mut self, waiting: bool) {
         self.poll_waiting = waiting;
@@ -413,11 +421,7 @@ impl Session {
     // The upgrade.
 
     fn candidate_opened(&mut self, now: Instant) {
-        let welcome = self.transport == Transport::Polling
-            && self.upgrade.is_never()
-            && self.settings.allow_upgrades
-            && self.state == State::Open;
-        if !welcome {
+        if !self.welcomes_candidate() {
             self.output(Output::Refuse(400));
             return;
         }

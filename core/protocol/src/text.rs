@@ -1,13 +1,15 @@
 //! Checked text that is shared, not copied.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::str::Utf8Error;
 
 use bytes::Bytes;
 
 /// UTF-8 text held by reference count: cloning and slicing copy nothing.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Text(Bytes);
 
 impl Text {
@@ -55,6 +57,18 @@ impl Text {
     /// The bytes below, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self
     }
 }
 

@@ -16,6 +16,9 @@ mod cors;
 pub mod exchange;
 pub mod refusal;
 pub mod request;
+pub mod websocket;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,6 +27,8 @@ use tokio::net::TcpStream;
 pub use exchange::{BodyError, Exchange, Head, Headers, Responder, Response};
 
 use crate::config::Config;
+use crate::host::HostFeed;
+pub use crate::outbound::HostLink;
 
 /// What a server is to the carriers of its requests. Cheap to clone: every connection holds one.
 ///
@@ -67,6 +72,15 @@ pub struct Link {
 pub enum Socket {
     /// Plain TCP: read when ready, written straight from any thread.
     Tcp(TcpStream),
+    /// A WebSocket whose bytes or messages a host language carries.
+    Host {
+        /// Where to send.
+        link: Box<dyn HostLink>,
+        /// Bytes of the stream, not messages.
+        raw: bool,
+        /// Through which the host tells what arrives.
+        feed: Arc<HostFeed>,
+    },
     /// Anything else: TLS, a Unix socket, a connection that someone else's server has upgraded.
     Stream(Box<dyn Stream>),
 }

@@ -1,0 +1,423 @@
+//! One Engine.IO connection: drives its session, and passes what comes of it to the queue and to the application.
+//!
+//! Whoever has input for a session (its socket's task, an HTTP request, the clock, an application's call) locks it, feeds
+//! it, and carries out its outputs. The lock covers the session and the order of its outputs, never a call to the
+//! application; the outbound queue below it is a leaf with a lock of its own, so that a broadcast needs no session.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use ferrio_protocol::engine::{Frame, Revision, Transport};
+use ferrio_protocol::message::Item;
+use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::clock::Key;
+use crate::hub::Hub;
+use crate::namespace::Namespace;
+use crate::outbound::{Flushed, Outbound, Poll, Waiting, Wire, WireId};
+use crate::socket::Socket;
+use crate::turn::Turn;
+
+/// A client's connection, shared by its namespaces.
+pub struct Connection {
+    sid: Text,
+    key: u64,
+    revision: Revision,
+    base64: bool,
+    hub: Hub,
+    driven: Mutex<Driven>,
+    outbound: Mutex<Outbound>,
+    sockets: Mutex<SmallVec<[Socket; 1]>>,
+    tag: AtomicU64,
+}
+
+/// The session and its entry with the clock.
+struct Driven {
+    session: Session,
+    armed: Option<Key>,
+}
+
+/// What a drive left to be done once the session is unlocked.
+#[derive(Default)]
+struct Aftermath {
+    events: SmallVec<[Event; 4]>,
+    polls: SmallVec<[Poll; 1]>,
+    refused: Option<u16>,
+    flush: bool,
+}
+
+impl Connection {
+    /// `session` must be new: its first outputs are carried out by the first drive.
+    pub(crate) fn new(sid: Text, key: u64, hub: Hub, session: Session, outbound: Outbound) -> Arc<Self> {
+        Arc::new(Self {
+            sid,
+            key,
+            revision: session.revision(),
+            base64: outbound.base64(),
+            hub,
+            driven: Mutex::new(Driven { session, armed: None }),
+            outbound: Mutex::new(outbound),
+            sockets: Mutex::default(),
+            tag: AtomicU64::new(u64::MAX),
+        })
+    }
+
+    /// The session id: a secret between server and client.
+    pub fn sid(&self) -> &Text {
+        &self.sid
+    }
+
+    /// Unique in this process.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The server it belongs to.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Engine.IO 3 or 4.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Binary travels as text.
+    pub(crate) fn base64(&self) -> bool {
+        self.base64
+    }
+
+    /// The transport in use.
+    pub fn transport(&self) -> Transport {
+        self.driven.lock().session.transport()
+    }
+
+    /// Bytes that wait to be sent, and whether they are so many that the peer counts as slow.
+    pub fn buffered(&self) -> (usize, bool) {
+        let outbound = self.outbound.lock();
+        (outbound.buffered(), outbound.is_slow())
+    }
+
+    /// The sockets of this connection that have not ended.
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.sockets.lock().to_vec()
+    }
+
+    /// Carries out what a new session says first.
+    pub(crate) fn start(self: &Arc<Self>) {
+        self.drive(|_, _| {});
+    }
+
+    /// A number of the application's own; `u64::MAX` until set.
+    pub fn tag(&self) -> u64 {
+        self.tag.load(Ordering::Acquire)
+    }
+
+    /// Sets the application's number.
+    pub fn set_tag(&self, tag: u64) {
+        self.tag.store(tag, Ordering::Release);
+    }
+
+    /// Closes the connection: after what is queued, or at once.
+    pub fn close(self: &Arc<Self>, discard: bool) {
+        self.drive(|session, now| {
+            let reason = session.forced();
+            session.close(reason, discard, now);
+        });
+    }
+
+    pub(crate) fn shut_down(self: &Arc<Self>) {
+        self.drive(|session, now| session.close(Reason::ServerShuttingDown, true, now));
+        // A session that was closing already is not waited for either.
+        self.drive(|session, now| session.close(Reason::ServerShuttingDown, true, now));
+    }
+
+    // Input from transports.
+
+    /// Something happened. Gives the status to refuse it with, if it is refused.
+    pub(crate) fn handle(self: &Arc<Self>, input: Input) -> Option<u16> {
+        self.drive(|session, now| session.handle(input, now))
+    }
+
+    /// Frames of one read of a WebSocket, fed in one go.
+    pub(crate) fn frames(self: &Arc<Self>, frames: impl Iterator<Item = Frame>) {
+        self.drive(|session, now| {
+            for frame in frames {
+                let via = via(session);
+                session.handle(Input::Frame { via, frame }, now);
+            }
+        });
+    }
+
+    /// A WebSocket of ours ended.
+    pub(crate) fn wire_closed(self: &Arc<Self>, cause: Cause) {
+        self.drive(|session, now| {
+            let via = via(session);
+            session.handle(Input::Closed { via, cause }, now);
+        });
+    }
+
+    /// A GET that waits for packets; given back with the status to refuse it with, if it may not.
+    pub(crate) fn poll(self: &Arc<Self>, waiting: Waiting) -> Result<(), (Waiting, u16)> {
+        let mut refused = Some(waiting);
+        let status = self.drive(|session, now| {
+            session.handle(Input::Poll, now);
+            // Within the session's lock: of two GETs at once, one overlaps.
+            refused = self.outbound.lock().wait(refused.take());
+        });
+        match refused {
+            Some(waiting) => Err((waiting, status.unwrap_or(400))),
+            None => {
+                self.flush_now();
+                Ok(())
+            }
+        }
+    }
+
+    /// The client of a GET went away.
+    pub(crate) fn poll_gone(self: &Arc<Self>, ticket: u64) {
+        if self.outbound.lock().poll_gone(ticket) {
+            self.handle(Input::PollAborted);
+        }
+    }
+
+    /// A WebSocket wants to replace polling; given back if it may not.
+    pub(crate) fn candidate(self: &Arc<Self>, id: WireId, wire: Wire) -> Result<(), Wire> {
+        let mut refused = Some(wire);
+        self.drive(|session, now| {
+            if session.welcomes_candidate()
+                && let Some(wire) = refused.take()
+            {
+                self.outbound.lock().set_candidate(id, wire);
+                session.handle(Input::Candidate, now);
+            }
+        });
+        refused.map_or(Ok(()), Err)
+    }
+
+    // The outbound side.
+
+    /// Queues an item, from any thread.
+    pub(crate) fn push(self: &Arc<Self>, item: Item) {
+        let flush = self.outbound.lock().push(item);
+        if flush && !Turn::note(self) {
+            self.flush_now();
+        }
+    }
+
+    /// Bytes past the queue on one WebSocket.
+    pub(crate) fn push_raw(&self, wire: WireId, bytes: Bytes, close: bool) {
+        self.outbound.lock().push_raw(wire, bytes, close);
+    }
+
+    /// Runs `work` on the outbound side. A leaf lock: nothing may be called from within.
+    pub(crate) fn with_outbound<R>(&self, work: impl FnOnce(&mut Outbound) -> R) -> R {
+        work(&mut self.outbound.lock())
+    }
+
+    /// Flushes, at the end of the turn if there is one.
+    pub(crate) fn flush(self: &Arc<Self>) {
+        self.flush_now();
+    }
+
+    /// Writes what can be written, and sees to what follows from it.
+    pub(crate) fn flush_now(self: &Arc<Self>) {
+        let Flushed { poll, drained, ended, broken } = self.outbound.lock().flush();
+        if let Some(poll) = poll {
+            poll.answer();
+        }
+        if drained {
+            self.hub.app.drain(self);
+        }
+        if let Some(error) = broken {
+            self.wire_closed(Cause::Error(error));
+        } else if ended {
+            self.handle(Input::Closed { via: Via::Main, cause: Cause::Closed });
+        }
+    }
+
+    // What sockets ask for.
+
+    pub(crate) fn accept(self: &Arc<Self>, namespace: &Namespace, data: Text) -> bool {
+        let mut accepted = false;
+        self.drive(|session, _| accepted = session.accept(namespace.name(), Some(data)));
+        accepted
+    }
+
+    pub(crate) fn reject(self: &Arc<Self>, socket: &Socket, data: Text) {
+        self.sockets.lock().retain(|other| other != socket);
+        self.drive(|session, _| {
+            session.reject(socket.namespace().name(), data);
+        });
+    }
+
+    pub(crate) fn disconnect(self: &Arc<Self>, socket: &Socket) {
+        let known = {
+            let mut sockets = self.sockets.lock();
+            let before = sockets.len();
+            sockets.retain(|other| other != socket);
+            sockets.len() < before
+        };
+        if known {
+            self.drive(|session, _| {
+                session.disconnect(socket.namespace().name());
+            });
+            socket.tell_disconnect(Reason::ServerNamespaceDisconnect, None);
+        }
+    }
+
+    pub(crate) fn disconnect_all(self: &Arc<Self>) {
+        let _turn = Turn::enter();
+        for socket in self.sockets() {
+            self.disconnect(&socket);
+        }
+        self.close(false);
+    }
+
+    // The drive.
+
+    fn drive(self: &Arc<Self>, act: impl FnOnce(&mut Session, Instant)) -> Option<u16> {
+        let mut aftermath = Aftermath::default();
+        {
+            let mut driven = self.driven.lock();
+            if driven.session.transport() == Transport::Polling {
+                let waiting = self.outbound.lock().poll_waits();
+                driven.session.set_poll_waiting(waiting);
+            }
+            act(&mut driven.session, Instant::now());
+            loop {
+                match driven.session.poll() {
+                    Output::Wait(at) => {
+                        self.arm(&mut driven, at);
+                        break;
+                    }
+                    output => self.carry_out(output, &mut driven, &mut aftermath),
+                }
+            }
+        }
+        for poll in aftermath.polls {
+            poll.answer();
+        }
+        if aftermath.flush && !Turn::note(self) {
+            self.flush_now();
+        }
+        for event in aftermath.events {
+            self.tell(event);
+        }
+        aftermath.refused
+    }
+
+    fn carry_out(self: &Arc<Self>, output: Output, driven: &mut Driven, aftermath: &mut Aftermath) {
+        match output {
+            Output::Send(item) => aftermath.flush |= self.outbound.lock().push(item),
+            Output::SendCandidate(packet) => self.outbound.lock().send_candidate(&packet),
+            Output::Switch => {
+                aftermath.polls.extend(self.outbound.lock().switch());
+                aftermath.flush = true;
+            }
+            Output::DropCandidate => self.outbound.lock().drop_candidate(),
+            Output::Nudge => {
+                self.outbound.lock().nudge();
+                aftermath.flush = true;
+            }
+            Output::Refuse(status) => aftermath.refused = Some(status),
+            Output::Event(event) => aftermath.events.push(event),
+            Output::Finish { end, discard } => {
+                self.outbound.lock().finish(end, discard);
+                aftermath.flush = true;
+            }
+            Output::Gone => {
+                if let Some(key) = driven.armed.take() {
+                    self.hub.clock.cancel(key);
+                }
+                self.hub.forget(&self.sid);
+                // Last, so that nothing is queued behind it; a `Finish` before it has left its packet there.
+                aftermath.polls.extend(self.outbound.lock().close());
+            }
+            // For the client's driver only; a server's session never pauses, and `Wait` ends the loop above.
+            Output::Pause | Output::Wait(_) => {}
+        }
+    }
+
+    fn arm(self: &Arc<Self>, driven: &mut Driven, at: Option<Instant>) {
+        let Some(at) = at else { return };
+        if driven.armed.is_some_and(|(armed, _)| armed <= at) {
+            return;
+        }
+        if let Some(key) = driven.armed.take() {
+            self.hub.clock.cancel(key);
+        }
+        let connection = Arc::clone(self);
+        driven.armed = Some(self.hub.clock.schedule(at, move || {
+            connection.driven.lock().armed = None;
+            connection.handle(Input::Timeout);
+        }));
+    }
+
+    fn tell(self: &Arc<Self>, event: Event) {
+        let app = &self.hub.app;
+        match event {
+            Event::Message { nsp, id, payload } => {
+                if let Some(socket) = self.socket(&nsp) {
+                    app.message(&socket, id, payload);
+                }
+            }
+            Event::Ack { nsp, id, payload } => {
+                if let Some(socket) = self.socket(&nsp) {
+                    socket.answered(id, payload);
+                }
+            }
+            Event::Connect { nsp, data } => {
+                let socket = self.hub.new_socket(self, nsp);
+                self.sockets.lock().push(socket.clone());
+                app.connect(&socket, data);
+            }
+            Event::Disconnect { nsp } => {
+                if let Some(socket) = self.take_socket(&nsp) {
+                    socket.tell_disconnect(Reason::ClientNamespaceDisconnect, None);
+                }
+            }
+            Event::Fault(error) => {
+                tracing::debug!(%error, "a client broke the protocol");
+                for socket in self.sockets() {
+                    app.fault(&socket, &error);
+                }
+            }
+            Event::Closed { reason, detail } => self.closed(reason, detail),
+            Event::Upgraded => app.upgrade(self),
+            // The client's.
+            Event::Opened(_) | Event::ConnectError { .. } => {}
+        }
+    }
+
+    fn closed(self: &Arc<Self>, reason: Reason, detail: Option<Cow<'static, str>>) {
+        let sockets = std::mem::take(&mut *self.sockets.lock());
+        for socket in sockets {
+            socket.tell_disconnect(reason, detail.clone());
+        }
+        self.hub.app.close(self, reason, detail);
+    }
+
+    fn socket(&self, nsp: &str) -> Option<Socket> {
+        self.sockets.lock().iter().find(|socket| socket.namespace().name() == nsp).cloned()
+    }
+
+    fn take_socket(&self, nsp: &str) -> Option<Socket> {
+        let mut sockets = self.sockets.lock();
+        let at = sockets.iter().position(|socket| socket.namespace().name() == nsp)?;
+        Some(sockets.swap_remove(at))
+    }
+}
+
+/// A session has one WebSocket at a time that counts: the main one, or the candidate.
+fn via(session: &Session) -> Via {
+    match session.transport() {
+        Transport::WebSocket => Via::Main,
+        Transport::Polling => Via::Candidate,
+    }
+}

@@ -1,0 +1,457 @@
+//! The server below the handlers: its sessions, its namespaces, its clock, and the answers to requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use ferrio_protocol::engine::{Handshake, Revision, Transport, handshake, payload};
+use ferrio_protocol::message::Item;
+use ferrio_protocol::session::Settings;
+use ferrio_protocol::socket::Payload;
+use ferrio_protocol::{Input, Message, Session, Text};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::ack::{Gather, OnEnd, Waiter};
+use crate::application::Application;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::driver;
+use crate::namespace::{Namespace, Receivers};
+use crate::net::answer::Reply;
+use crate::net::exchange::{BodyError, Exchange, Head, Headers, Responder, Response};
+use crate::net::refusal::Refusal;
+use crate::net::request::{self, Action, Candidate, Content, Request, Route};
+use crate::net::{Accepted, Decide, Front, Link, websocket};
+use crate::outbound::{Outbound, Waiting, Wire, WireId};
+use crate::socket::{Flags, Socket};
+
+/// One server. A handle: cloning it is cheap.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+/// What a hub is made of.
+pub struct Inner {
+    pub(crate) app: Arc<dyn Application>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) runtime: Handle,
+    config: Config,
+    settings: Arc<Settings>,
+    sessions: Mutex<HashMap<Text, Arc<Connection>>>,
+    namespaces: RwLock<HashMap<Text, Arc<Namespace>>>,
+    resume: Notify,
+    closing: AtomicBool,
+    next: AtomicU64,
+}
+
+impl std::ops::Deref for Hub {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Hub {
+    /// Starts a server's clock on `runtime`. It has no port yet: see [`Front`] for the ways requests come in.
+    pub fn new(config: Config, app: Arc<dyn Application>, runtime: Handle) -> Self {
+        let settings = Arc::new(Settings {
+            dialect: config.dialect,
+            limits: config.limits.clone(),
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            upgrade_timeout: config.upgrade_timeout,
+            connect_timeout: config.connect_timeout,
+            close_timeout: config.close_timeout,
+            allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
+        });
+        let clock = Arc::new(Clock::default());
+        runtime.spawn(Arc::clone(&clock).run());
+        Self(Arc::new(Inner {
+            app,
+            clock,
+            runtime,
+            config,
+            settings,
+            sessions: Mutex::default(),
+            namespaces: RwLock::default(),
+            resume: Notify::new(),
+            closing: AtomicBool::new(false),
+            next: AtomicU64::new(0),
+        }))
+    }
+
+    /// The namespace of this name, made if it is not there; from here on it stays, whoever is in it.
+    pub fn declare(&self, name: &Text) -> Arc<Namespace> {
+        let mut namespaces = self.namespaces.write();
+        let make = || Arc::new(Namespace::new(name.clone(), self.config.dialect));
+        let namespace = namespaces.entry(name.clone()).or_insert_with(make);
+        namespace.declare();
+        Arc::clone(namespace)
+    }
+
+    /// The namespace of this name, if it is there.
+    pub fn find_namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.namespaces.read().get(name).cloned()
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.sessions.lock().len()
+    }
+
+    /// The connection with this session id.
+    pub fn connection(&self, sid: &str) -> Option<Arc<Connection>> {
+        self.sessions.lock().get(sid).cloned()
+    }
+
+    /// Sends an event to many: encoded once, shared by all. Call it inside a [`Turn`](crate::turn::Turn).
+    pub fn broadcast(&self, namespace: &Namespace, receivers: &Receivers, payload: Payload, flags: Flags) {
+        receivers.deliver(&flags.item(Message::event(namespace.name(), None, payload)));
+    }
+
+    /// Sends an event to many and gathers their answers. Call it inside a [`Turn`](crate::turn::Turn).
+    pub fn broadcast_with_ack(
+        &self,
+        namespace: &Namespace,
+        receivers: &Receivers,
+        payload: Payload,
+        flags: Flags,
+        timeout: Option<std::time::Duration>,
+        on_each: Box<dyn Fn(&Socket, Payload) + Send + Sync>,
+        on_end: OnEnd,
+    ) {
+        let id = namespace.next_ack_id();
+        let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload));
+        let gather = Arc::new(Gather::new(on_each, on_end));
+        let mut asked = Vec::new();
+        receivers.for_each(|socket| {
+            gather.ask();
+            socket.await_ack(id, Waiter::Many(Arc::clone(&gather)));
+            socket.push(item.clone());
+            asked.push(socket.clone());
+        });
+        let timer = timeout.map(|timeout| {
+            let (gather, clock) = (Arc::clone(&gather), Arc::clone(&self.clock));
+            self.clock.schedule(Instant::now() + timeout, move || {
+                for socket in asked {
+                    socket.forget_ack(id);
+                }
+                gather.time_out(&clock);
+            })
+        });
+        gather.asked_all(&self.clock, timer);
+    }
+
+    /// The application takes events again.
+    pub fn resume(&self) {
+        self.resume.notify_waiters();
+    }
+
+    /// Waits until the application takes events.
+    pub(crate) async fn until_ready(&self) {
+        loop {
+            let resumed = self.resume.notified();
+            if !self.app.is_full() {
+                return;
+            }
+            resumed.await;
+        }
+    }
+
+    /// Ends all connections with "server shutting down" and refuses new ones. Idempotent.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        let connections: Vec<_> = self.sessions.lock().values().cloned().collect();
+        for connection in connections {
+            connection.shut_down();
+        }
+        self.clock.stop();
+    }
+
+    /// A WebSocket handshake that the application may refuse, then `decide` hears.
+    fn open_websocket(&self, candidate: Candidate, head: Head, headers: Headers, decide: Decide) {
+        let hub = self.clone();
+        let reply = Reply::of(&head, &self.config);
+        self.app.allow(
+            head,
+            Box::new(move |head, allowed| match allowed {
+                Err(message) => decide(Err(reply.refuse_upgrade(&Refusal::Forbidden { message: Some(message) }))),
+                Ok(()) => {
+                    let Candidate { revision, base64, .. } = candidate;
+                    decide(Ok(Accepted::new(headers, move |link| {
+                        hub.attach(link, |id, wire| {
+                            let mut outbound = hub.outbound(revision, base64);
+                            outbound.open(id, wire);
+                            Ok(hub.open(random_id(), revision, Transport::WebSocket, outbound, head))
+                        });
+                    })));
+                }
+            }),
+        );
+    }
+
+    /// A WebSocket for a session that exists.
+    fn upgrade_session(&self, connection: Arc<Connection>, headers: Headers, decide: Decide) {
+        let hub = self.clone();
+        decide(Ok(Accepted::new(headers, move |link| {
+            hub.attach(link, |id, wire| connection.candidate(id, wire).map(|()| connection));
+        })));
+    }
+
+    /// Starts the task of a WebSocket: for the connection that `join` gives, or only to say goodbye.
+    fn attach(&self, link: Link, join: impl FnOnce(WireId, Wire) -> Result<Arc<Connection>, Wire>) {
+        let id = self.next();
+        driver::start(self, id, link, |wire| join(id, wire));
+    }
+
+    /// A session that a handshake opened.
+    fn open(
+        &self,
+        sid: Text,
+        revision: Revision,
+        transport: Transport,
+        outbound: Outbound,
+        head: Head,
+    ) -> Arc<Connection> {
+        let upgrades = match transport {
+            Transport::Polling if self.settings.allow_upgrades => vec![Transport::WebSocket],
+            Transport::Polling | Transport::WebSocket => Vec::new(),
+        };
+        let handshake = Handshake {
+            sid: sid.clone(),
+            upgrades,
+            ping_interval: self.config.ping_interval,
+            ping_timeout: self.config.ping_timeout,
+            max_payload: self.config.limits.max_payload as u64,
+        };
+        let session = Session::server(Arc::clone(&self.settings), &handshake, revision, transport, Instant::now());
+        let connection = Connection::new(sid.clone(), self.next(), self.clone(), session, outbound);
+        self.sessions.lock().insert(sid, Arc::clone(&connection));
+        self.app.open(&connection, head);
+        connection.start();
+        if self.closing.load(Ordering::Acquire) {
+            connection.shut_down();
+        }
+        connection
+    }
+
+    /// A polling handshake, which the application may refuse.
+    fn open_polling(&self, head: Head, responder: Responder, revision: Revision, base64: bool, jsonp: Option<u64>) {
+        let hub = self.clone();
+        let reply = Reply::of(&head, &self.config);
+        self.app.allow(
+            head,
+            Box::new(move |head, allowed| {
+                if let Err(message) = allowed {
+                    responder(reply.refuse(&Refusal::Forbidden { message: Some(message) }));
+                    return;
+                }
+                let sid = random_id();
+                let mut outbound = hub.outbound(revision, base64);
+                let (answering, opened) = (hub.clone(), sid.clone());
+                // The handshake is a GET that waits for the open packet.
+                let waiting = Waiting {
+                    ticket: hub.next(),
+                    answer: Box::new(move |packets, _| {
+                        let body = payload::encode(&packets, revision, base64);
+                        responder(reply.handshake(&opened, &answering.config, body, jsonp));
+                    }),
+                };
+                outbound.wait(Some(waiting));
+                hub.open(sid, revision, Transport::Polling, outbound, head);
+            }),
+        );
+    }
+
+    fn session_request(&self, request: Request, head: &Head, responder: Responder) -> Exchange {
+        let reply = Reply::of(head, &self.config);
+        let refuse = |responder: Responder, refusal: &Refusal| {
+            responder(reply.refuse(refusal));
+            Exchange::answered()
+        };
+        let Some(connection) = self.connection(&request.sid) else {
+            return refuse(responder, &Refusal::UnknownSession { sid: Some(request.sid) });
+        };
+        let revision = connection.revision();
+        if let Err(refusal) = request.check(connection.transport(), revision, self.config.dialect) {
+            return refuse(responder, &refusal);
+        }
+        match request.action {
+            Action::Poll { jsonp } => poll(&connection, reply, jsonp, self.next(), responder),
+            Action::Post(content) => post(connection, reply, content, head, self.config.limits.max_payload, responder),
+            Action::Other => {
+                responder(reply.fail(500));
+                Exchange::answered()
+            }
+        }
+    }
+
+    fn outbound(&self, revision: Revision, base64: bool) -> Outbound {
+        Outbound::new(revision, base64, self.config.high_mark, self.config.hard_limit)
+    }
+
+    // For connections and sockets.
+
+    /// The socket of a client that asks to join `nsp`, and the namespace if it is the first to ask.
+    pub(crate) fn new_socket(&self, connection: &Arc<Connection>, nsp: Text) -> Socket {
+        let id = match connection.revision() {
+            Revision::V4 => random_id(),
+            // Socket.IO v4 has no id of its own on the wire.
+            Revision::V3 if nsp == "/" => connection.sid().clone(),
+            Revision::V3 => Text::from(format!("{nsp}#{}", connection.sid())),
+        };
+        let make = |namespace: &Arc<Namespace>| {
+            Socket::new(self.next(), id.clone(), Arc::clone(namespace), Arc::clone(connection))
+        };
+        // Within the lock, so that a namespace cannot be forgotten between being found and being entered.
+        if let Some(namespace) = self.namespaces.read().get(&nsp) {
+            return make(namespace);
+        }
+        let mut namespaces = self.namespaces.write();
+        let namespace =
+            namespaces.entry(nsp.clone()).or_insert_with(|| Arc::new(Namespace::new(nsp, self.config.dialect)));
+        make(namespace)
+    }
+
+    pub(crate) fn forget(&self, sid: &str) {
+        let connection = self.sessions.lock().remove(sid);
+        drop(connection);
+    }
+
+    /// A socket has left for good. A namespace that nobody declared goes with its last socket: clients choose the names.
+    pub(crate) fn socket_left(&self, namespace: &Namespace) {
+        if namespace.is_disposable() {
+            let mut namespaces = self.namespaces.write();
+            if namespaces.get(namespace.name()).is_some_and(|held| held.is_disposable()) {
+                namespaces.remove(namespace.name());
+            }
+        }
+    }
+
+    pub(crate) fn max_payload(&self) -> usize {
+        self.config.limits.max_payload
+    }
+
+    fn next(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Front for Hub {
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn request(&self, head: Head, responder: Responder) -> Exchange {
+        match request::route(&head, &self.config) {
+            Err(refusal) => responder(Reply::of(&head, &self.config).refuse(&refusal)),
+            Ok(Route::Options) => responder(Reply::of(&head, &self.config).options(&head, &self.config)),
+            Ok(Route::Handshake { revision, base64, jsonp }) => {
+                self.open_polling(head, responder, revision, base64, jsonp);
+            }
+            Ok(Route::Session(request)) => return self.session_request(request, &head, responder),
+        }
+        Exchange::answered()
+    }
+
+    fn upgrade(&self, head: Head, extra: Headers, decide: Decide) {
+        let reply = Reply::of(&head, &self.config);
+        let candidate = match request::route_websocket(&head, &self.config) {
+            Ok(candidate) => candidate,
+            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+        };
+        let mut headers = match websocket::accept(&head) {
+            Ok(headers) => headers,
+            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+        };
+        headers.extend(reply.upgrade_headers());
+        headers.extend(extra);
+        let Some(sid) = &candidate.sid else {
+            return self.open_websocket(candidate, head, headers, decide);
+        };
+        let Some(connection) = self.connection(sid) else {
+            let refusal = Refusal::UnknownSession { sid: Some(sid.clone()) };
+            return decide(Err(reply.refuse_upgrade(&refusal)));
+        };
+        match candidate.check(connection.revision(), self.config.dialect) {
+            Ok(()) => self.upgrade_session(connection, headers, decide),
+            Err(refusal) => decide(Err(reply.refuse_upgrade(&refusal))),
+        }
+    }
+}
+
+/// A GET: waits for packets.
+fn poll(connection: &Arc<Connection>, reply: Reply, jsonp: Option<u64>, ticket: u64, responder: Responder) -> Exchange {
+    let (revision, base64) = (connection.revision(), connection.base64());
+    // The answer and the refusal share one responder; whichever comes takes it.
+    let responder = Arc::new(Mutex::new(Some(responder)));
+    let respond = move |response: Response| {
+        if let Some(responder) = responder.lock().take() {
+            responder(response);
+        }
+    };
+    let refuse = respond.clone();
+    let answer_reply = reply.clone();
+    let answer = Box::new(move |packets: Vec<_>, compress| {
+        let body = payload::encode(&packets, revision, base64);
+        respond(answer_reply.poll(body, jsonp, compress));
+    });
+    match connection.poll(Waiting { ticket, answer }) {
+        Ok(()) => {
+            let connection = Arc::clone(connection);
+            Exchange::waiting(move || connection.poll_gone(ticket))
+        }
+        Err((_, status)) => {
+            refuse(reply.fail(status));
+            Exchange::answered()
+        }
+    }
+}
+
+/// A POST: brings packets.
+fn post(
+    connection: Arc<Connection>,
+    reply: Reply,
+    content: Content,
+    head: &Head,
+    limit: usize,
+    responder: Responder,
+) -> Exchange {
+    if let Some(status) = connection.handle(Input::PostBegin) {
+        responder(reply.fail(status));
+        return Exchange::answered();
+    }
+    Exchange::collecting(head, limit, move |body| {
+        let input = match body {
+            Ok(body) => match content {
+                Content::Text => Input::Payload { body, binary: false },
+                Content::Binary => Input::Payload { body, binary: true },
+                // A form that is none holds no payload either: the session sees one it cannot decode.
+                Content::Form => {
+                    let body = payload::decode_jsonp(&body).unwrap_or(Bytes::from_static(b"\xff"));
+                    Input::Payload { body, binary: false }
+                }
+            },
+            Err(BodyError::TooLarge) => Input::PostTooLarge,
+            Err(BodyError::Aborted) => Input::PostAborted,
+        };
+        let refused = connection.handle(input);
+        responder(refused.map_or_else(|| reply.posted(), |status| reply.fail(status)));
+    })
+}
+
+fn random_id() -> Text {
+    let mut random = [0; 15];
+    // Without randomness from the system there are no secrets, and so no sessions: nothing sensible can go on.
+    #[expect(
+        clippy::expect_used,
+        reason = "no input can cause it, and predictable session ids must never be handed out"
+    )]
+    getrandom::fill(&mut random).expect("the operating system has no random numbers");
+    handshake::session_id(random)
+}

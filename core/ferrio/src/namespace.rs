@@ -1,0 +1,155 @@
+//! A namespace: its sockets, its rooms, its ack ids. Decides who receives; sends nothing itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use ferrio_protocol::message::Item;
+use ferrio_protocol::{Dialect, Text};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::rooms::{Members, Rooms};
+use crate::socket::Socket;
+
+/// One namespace of a server.
+pub struct Namespace {
+    name: Text,
+    rooms: Mutex<Rooms<Socket>>,
+    /// One counter for all sockets: a broadcast with acks uses one id for all its receivers.
+    ack_ids: AtomicU64,
+    /// Whether rooms reach a socket that has not been let in yet.
+    reaches_pending: bool,
+    /// Stays, whoever is in it.
+    declared: AtomicBool,
+}
+
+impl Namespace {
+    pub(crate) fn new(name: Text, dialect: Dialect) -> Self {
+        let first_ack = dialect.first_ack_id();
+        let reaches_pending = dialect.broadcasts_reach_pending();
+        Self {
+            name,
+            rooms: Mutex::default(),
+            ack_ids: AtomicU64::new(first_ack),
+            reaches_pending,
+            declared: AtomicBool::new(false),
+        }
+    }
+
+    /// Its name, `/` first.
+    pub fn name(&self) -> &Text {
+        &self.name
+    }
+
+    pub(crate) fn declare(&self) {
+        self.declared.store(true, Ordering::Release);
+    }
+
+    /// Nobody declared it and nobody is in it.
+    pub(crate) fn is_disposable(&self) -> bool {
+        !self.declared.load(Ordering::Acquire) && self.is_empty()
+    }
+
+    /// An ack id that nobody in this namespace has in use.
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.ack_ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs `work` on the index. The lock is held meanwhile: no call out of this crate, no await.
+    pub(crate) fn with_rooms<R>(&self, work: impl FnOnce(&mut Rooms<Socket>) -> R) -> R {
+        work(&mut self.rooms.lock())
+    }
+
+    /// Chooses the members of `rooms` (of the whole namespace when there are none) that are in none of `except`. Costs the
+    /// number of rooms named, not the number of members.
+    pub fn resolve(&self, rooms: &[Text], except: &[Text]) -> Receivers {
+        let index = self.rooms.lock();
+        let mut receivers = Receivers { reaches_pending: self.reaches_pending, ..Receivers::default() };
+        if rooms.is_empty() {
+            receivers.sets.push(Arc::clone(index.everybody()));
+        }
+        for room in rooms {
+            receivers.sets.extend(index.room(room).cloned());
+            receivers.single.extend(index.by_id(room).map(|(_, socket)| socket.clone()));
+        }
+        for room in except {
+            receivers.except_sets.extend(index.room(room).cloned());
+            receivers.except.extend(index.by_id(room).map(|(key, _)| *key));
+        }
+        receivers
+    }
+
+    /// The socket with this public id.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        self.rooms.lock().by_id(id).map(|(_, socket)| socket.clone())
+    }
+
+    /// The names of all rooms that have members; sockets' own ids are left out.
+    pub fn room_names(&self) -> Vec<Text> {
+        self.rooms.lock().names().cloned().collect()
+    }
+
+    /// How many sockets have been let in.
+    pub fn len(&self) -> usize {
+        self.rooms.lock().everybody().len()
+    }
+
+    /// Nobody is in it, nor asks to be.
+    pub fn is_empty(&self) -> bool {
+        self.rooms.lock().is_empty()
+    }
+}
+
+/// The sockets an emit goes to, chosen at one moment.
+#[derive(Default)]
+pub struct Receivers {
+    sets: SmallVec<[Members<Socket>; 1]>,
+    single: SmallVec<[Socket; 1]>,
+    except_sets: SmallVec<[Members<Socket>; 1]>,
+    except: SmallVec<[u64; 1]>,
+    reaches_pending: bool,
+}
+
+impl Receivers {
+    /// One socket, whatever its state.
+    pub fn one(socket: Socket) -> Self {
+        Self { single: SmallVec::from_buf([socket]), reaches_pending: true, ..Self::default() }
+    }
+
+    /// Calls `each` once for every receiver that is still connected.
+    pub fn for_each(&self, mut each: impl FnMut(&Socket)) {
+        let mut each = |socket: &Socket| {
+            let key = socket.key();
+            let excepted =
+                self.except.contains(&key) || self.except_sets.iter().any(|members| members.contains_key(&key));
+            if !excepted && (socket.is_connected() || (self.reaches_pending && socket.is_pending())) {
+                each(socket);
+            }
+        };
+        let all = self.sets.iter().flat_map(|members| members.values()).chain(&self.single);
+        if self.sets.len() + self.single.len() <= 1 {
+            all.for_each(each);
+            return;
+        }
+        let mut seen = HashSet::new();
+        for socket in all {
+            if seen.insert(socket.key()) {
+                each(socket);
+            }
+        }
+    }
+
+    /// Those who would receive now.
+    pub fn collect(&self) -> Vec<Socket> {
+        let mut sockets = Vec::new();
+        self.for_each(|socket| sockets.push(socket.clone()));
+        sockets
+    }
+
+    /// Puts one encoded message into every receiver's queue. Call it inside a [`Turn`](crate::turn::Turn), so that each
+    /// receiver is written to once.
+    pub fn deliver(&self, item: &Item) {
+        self.for_each(|socket| socket.connection().push(item.clone()));
+    }
+}

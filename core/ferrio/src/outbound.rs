@@ -1,0 +1,612 @@
+//! What waits to be sent to one peer, and the transport it waits for.
+//!
+//! Any thread may push and flush; nobody waits for a socket here. A flush writes straight to the socket when nothing older
+//! is stuck, and wakes the connection's own task only when the socket would block.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use ferrio_protocol::engine::{self, Frame, Revision};
+use ferrio_protocol::message::{self, Body, Item};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Most buffers in one gathered write: what the kernel takes at once is 1024, beyond 64 nothing is gained.
+const GATHER: usize = 64;
+
+/// A close frame without a code, as the reference sends it.
+const CLOSE_FRAME: Bytes = Bytes::from_static(&[0x88, 0x00]);
+
+/// Bytes that a host may hold for one of its links before we keep the rest ourselves.
+const HOST_WINDOW: usize = 256 << 10;
+
+/// The outbound side of a connection. A leaf: it knows no session and no socket.
+pub(crate) struct Outbound {
+    revision: Revision,
+    base64: bool,
+    high_mark: usize,
+    hard_limit: usize,
+    queue: VecDeque<Item>,
+    /// Bytes in `queue`.
+    queued: usize,
+    main: Main,
+    candidate: Option<Lane>,
+    /// How the main transport ends once the queue is out.
+    end: Option<End>,
+    /// Noted in a turn: somebody will flush.
+    noted: bool,
+    /// Above the high mark since, until it falls below half of it.
+    slow: bool,
+    /// The queue hit the hard limit.
+    overflowed: bool,
+}
+
+/// The last word.
+struct End {
+    packet: engine::Packet,
+    /// No GET waited when the end was decided: the one that comes for it gets a noop first, as the reference does.
+    late: bool,
+}
+
+enum Main {
+    /// Long-polling, with the GET that waits.
+    Polling(Option<Waiting>),
+    WebSocket(Lane),
+    /// Ended: what is pushed is dropped.
+    Closed,
+}
+
+/// A GET that waits for packets.
+pub(crate) struct Waiting {
+    /// Tells this GET from others when its client goes away.
+    pub(crate) ticket: u64,
+    /// Answers it.
+    pub(crate) answer: Box<dyn FnOnce(Vec<engine::Packet>, bool) + Send>,
+}
+
+/// Which WebSocket of a server's life.
+pub(crate) type WireId = u64;
+
+/// The writing side of one WebSocket.
+struct Lane {
+    id: WireId,
+    wire: Wire,
+    /// Frames on their way; the first may be cut.
+    pending: VecDeque<Bytes>,
+    pending_bytes: usize,
+    /// Wait for [`Outbound::writable`].
+    blocked: bool,
+    said_close: bool,
+    broken: Option<Cow<'static, str>>,
+}
+
+/// Where a lane's bytes go.
+pub(crate) enum Wire {
+    /// A socket of ours.
+    Own(Arc<OwnWire>),
+    /// A socket of the host's.
+    Host { link: Box<dyn HostLink>, raw: bool, in_flight: usize },
+}
+
+/// Shared between the writers of a lane and the task that reads its socket.
+pub(crate) struct OwnWire {
+    /// Written to directly; `None` where the task owns the stream (TLS) and fetches what is pending.
+    pub(crate) tcp: Option<TcpStream>,
+    /// The task has something to do: blocked, or retired.
+    pub(crate) wake: Notify,
+    /// The lane is over: last bytes, then close.
+    pub(crate) retired: Mutex<Option<Vec<Bytes>>>,
+}
+
+impl OwnWire {
+    pub(crate) fn new(tcp: Option<TcpStream>) -> Self {
+        Self { tcp, wake: Notify::new(), retired: Mutex::new(None) }
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.lock().is_some()
+    }
+
+    /// The last bytes.
+    pub(crate) fn take_rest(&self) -> Vec<Bytes> {
+        self.retired.lock().as_mut().map(mem::take).unwrap_or_default()
+    }
+}
+
+impl Wire {
+    /// Says goodbye on a WebSocket that no connection wants.
+    pub(crate) fn retire(self) {
+        Lane::new(0, self).retire();
+    }
+}
+
+/// A WebSocket that a host language carries. Called with locks held: it may only queue.
+pub trait HostLink: Send + Sync {
+    /// Sends bytes of the stream (raw links).
+    fn write_bytes(&mut self, bytes: Vec<Bytes>);
+    /// Sends messages (framed links).
+    fn write_frames(&mut self, frames: Vec<Frame>);
+    /// Nothing follows.
+    fn close(&mut self);
+}
+
+/// What is left to do after a flush, once the lock is released.
+#[derive(Default)]
+pub(crate) struct Flushed {
+    pub(crate) poll: Option<Poll>,
+    /// The connection has caught up.
+    pub(crate) drained: bool,
+    /// The main transport has ended as [`Outbound::finish`] asked.
+    pub(crate) ended: bool,
+    /// The main transport broke.
+    pub(crate) broken: Option<Cow<'static, str>>,
+}
+
+/// A GET and what to answer it with.
+pub(crate) struct Poll {
+    waiting: Waiting,
+    items: Vec<Item>,
+    end: Option<engine::Packet>,
+}
+
+impl Poll {
+    pub(crate) fn answer(self) {
+        let compress = self.items.iter().any(|item| item.compress);
+        let mut packets = Vec::with_capacity(self.items.len() + 1);
+        for item in self.items {
+            match item.body {
+                Body::Control(packet) => packets.push(packet),
+                Body::Message(message) => message.packets(|packet| packets.push(packet)),
+            }
+        }
+        packets.extend(self.end);
+        (self.waiting.answer)(packets, compress);
+    }
+}
+
+impl Outbound {
+    pub(crate) fn new(revision: Revision, base64: bool, high_mark: usize, hard_limit: usize) -> Self {
+        Self {
+            revision,
+            base64,
+            high_mark,
+            hard_limit,
+            queue: VecDeque::new(),
+            queued: 0,
+            main: Main::Polling(None),
+            candidate: None,
+            end: None,
+            noted: false,
+            slow: false,
+            overflowed: false,
+        }
+    }
+
+    pub(crate) fn base64(&self) -> bool {
+        self.base64
+    }
+
+    /// Queues an item. Returns whether the caller must see to a flush.
+    pub(crate) fn push(&mut self, item: Item) -> bool {
+        if matches!(self.main, Main::Closed) || self.end.is_some() || self.overflowed {
+            return false;
+        }
+        if item.volatile && !self.is_writable() {
+            return false;
+        }
+        self.queued += item.weight();
+        self.queue.push_back(item);
+        if self.buffered() > self.hard_limit {
+            self.overflowed = true;
+            self.discard();
+        } else if self.buffered() > self.high_mark {
+            self.slow = true;
+        }
+        !mem::replace(&mut self.noted, true)
+    }
+
+    /// Nothing is stuck: what is pushed now leaves now.
+    pub(crate) fn is_writable(&self) -> bool {
+        match &self.main {
+            Main::Polling(waiting) => waiting.is_some(),
+            Main::WebSocket(lane) => !lane.blocked,
+            Main::Closed => false,
+        }
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn buffered(&self) -> usize {
+        self.queued
+            + match &self.main {
+                Main::WebSocket(lane) => lane.buffered(),
+                Main::Polling(_) | Main::Closed => 0,
+            }
+    }
+
+    /// The peer does not keep up.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow
+    }
+
+    pub(crate) fn poll_waits(&self) -> bool {
+        matches!(self.main, Main::Polling(Some(_)))
+    }
+
+    /// A GET waits from now on; given back if another does, or none can.
+    pub(crate) fn wait(&mut self, waiting: Option<Waiting>) -> Option<Waiting> {
+        match &mut self.main {
+            Main::Polling(slot @ None) => {
+                *slot = waiting;
+                None
+            }
+            Main::Polling(Some(_)) | Main::WebSocket(_) | Main::Closed => waiting,
+        }
+    }
+
+    /// The client of the GET with this ticket went away; false if it is not the one that waits.
+    pub(crate) fn poll_gone(&mut self, ticket: u64) -> bool {
+        match &mut self.main {
+            Main::Polling(slot) if slot.as_ref().is_some_and(|waiting| waiting.ticket == ticket) => {
+                *slot = None;
+                true
+            }
+            Main::Polling(_) | Main::WebSocket(_) | Main::Closed => false,
+        }
+    }
+
+    /// A session that begins on a WebSocket.
+    pub(crate) fn open(&mut self, id: WireId, wire: Wire) {
+        self.main = Main::WebSocket(Lane::new(id, wire));
+    }
+
+    /// A WebSocket opened beside polling.
+    pub(crate) fn set_candidate(&mut self, id: WireId, wire: Wire) {
+        self.candidate = Some(Lane::new(id, wire));
+    }
+
+    pub(crate) fn send_candidate(&mut self, packet: &engine::Packet) {
+        let frame = packet.encode(self.revision, self.base64);
+        if let Some(lane) = &mut self.candidate {
+            lane.push_frame(frame);
+            lane.flush();
+        }
+    }
+
+    pub(crate) fn drop_candidate(&mut self) {
+        if let Some(lane) = self.candidate.take() {
+            lane.retire();
+        }
+    }
+
+    /// The candidate becomes the main transport. Gives back a GET that still waited.
+    pub(crate) fn switch(&mut self) -> Option<Poll> {
+        let lane = self.candidate.take()?;
+        self.noted = true;
+        match mem::replace(&mut self.main, Main::WebSocket(lane)) {
+            Main::Polling(Some(waiting)) => Some(Poll { waiting, items: Vec::new(), end: Some(engine::Packet::Noop) }),
+            Main::Polling(None) | Main::WebSocket(_) | Main::Closed => None,
+        }
+    }
+
+    /// Ends a waiting GET at the next flush, with a noop if there is nothing else to say.
+    pub(crate) fn nudge(&mut self) {
+        if self.poll_waits() && self.queue.is_empty() {
+            self.queued += 16;
+            self.queue.push_back(Item::control(engine::Packet::Noop));
+        }
+    }
+
+    /// The main transport ends when the queue is out (or now, without it).
+    pub(crate) fn finish(&mut self, end: engine::Packet, discard: bool) {
+        if discard {
+            self.discard();
+        }
+        self.end = Some(End { packet: end, late: !self.poll_waits() });
+    }
+
+    /// Everything is over.
+    pub(crate) fn close(&mut self) -> Option<Poll> {
+        self.drop_candidate();
+        self.discard();
+        match mem::replace(&mut self.main, Main::Closed) {
+            Main::Polling(Some(waiting)) => {
+                Some(Poll { waiting, items: Vec::new(), end: self.end.take().map(|end| end.packet) })
+            }
+            Main::WebSocket(lane) => {
+                lane.retire();
+                None
+            }
+            Main::Polling(None) | Main::Closed => None,
+        }
+    }
+
+    /// Bytes past the queue: a WebSocket pong, or the answer to a close frame.
+    pub(crate) fn push_raw(&mut self, wire: WireId, bytes: Bytes, close: bool) {
+        if let Some(lane) = self.lane(wire) {
+            lane.said_close |= close;
+            lane.push(bytes);
+            lane.flush();
+        }
+    }
+
+    /// The socket of a lane takes bytes again (or a host has sent so many).
+    pub(crate) fn writable(&mut self, wire: WireId, sent: usize) {
+        if let Some(lane) = self.lane(wire) {
+            lane.writable(sent);
+            lane.flush();
+        }
+        self.noted = true;
+    }
+
+    /// A lane whose task owns the stream: what to write next.
+    pub(crate) fn fetch(&mut self, wire: WireId) -> Vec<Bytes> {
+        let (revision, base64) = (self.revision, self.base64);
+        if let Main::WebSocket(lane) = &mut self.main
+            && lane.id == wire
+        {
+            lane.fill(&mut self.queue, &mut self.queued, revision, base64);
+        }
+        match self.lane(wire) {
+            Some(lane) => {
+                lane.blocked = !lane.pending.is_empty();
+                lane.pending.drain(..).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// The bytes of the last [`Self::fetch`] are out.
+    pub(crate) fn fetched(&mut self, wire: WireId) {
+        if let Some(lane) = self.lane(wire) {
+            lane.pending_bytes = lane.pending.iter().map(Bytes::len).sum();
+            lane.blocked = false;
+        }
+        self.noted = true;
+    }
+
+    /// The lane of this wire waits for its socket.
+    pub(crate) fn is_blocked(&mut self, wire: WireId) -> bool {
+        self.lane(wire).is_some_and(|lane| lane.blocked)
+    }
+
+    /// Writes what can be written.
+    pub(crate) fn flush(&mut self) -> Flushed {
+        self.noted = false;
+        let mut flushed = Flushed::default();
+        if self.overflowed {
+            flushed.broken = Some("slow consumer: outbound queue over the hard limit".into());
+            return flushed;
+        }
+        match &mut self.main {
+            Main::Polling(waiting) => {
+                if !(self.queue.is_empty() && self.end.is_none())
+                    && let Some(waiting) = waiting.take()
+                {
+                    let mut items: Vec<_> = mem::take(&mut self.queue).into();
+                    self.queued = 0;
+                    let end = self.end.take();
+                    flushed.ended = end.is_some();
+                    if items.is_empty() && end.as_ref().is_some_and(|end| end.late) {
+                        items.push(Item::control(engine::Packet::Noop));
+                    }
+                    flushed.poll = Some(Poll { waiting, items, end: end.map(|end| end.packet) });
+                }
+            }
+            Main::WebSocket(lane) => {
+                loop {
+                    lane.fill(&mut self.queue, &mut self.queued, self.revision, self.base64);
+                    if !lane.flush() || self.queue.is_empty() {
+                        break;
+                    }
+                }
+                if let Some(error) = lane.broken.take() {
+                    flushed.broken = Some(error);
+                } else if self.end.is_some() && self.queue.is_empty() && lane.is_idle() {
+                    self.end = None;
+                    flushed.ended = true;
+                }
+            }
+            Main::Closed => {}
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 64 {
+            self.queue = VecDeque::new();
+        }
+        if self.slow && self.buffered() < self.high_mark / 2 {
+            self.slow = false;
+            flushed.drained = true;
+        }
+        flushed
+    }
+
+    fn discard(&mut self) {
+        self.queue = VecDeque::new();
+        self.queued = 0;
+    }
+
+    fn lane(&mut self, wire: WireId) -> Option<&mut Lane> {
+        let main = match &mut self.main {
+            Main::WebSocket(lane) => Some(lane),
+            Main::Polling(_) | Main::Closed => None,
+        };
+        main.into_iter().chain(&mut self.candidate).find(|lane| lane.id == wire)
+    }
+}
+
+impl Lane {
+    fn new(id: WireId, wire: Wire) -> Self {
+        Self { id, wire, pending: VecDeque::new(), pending_bytes: 0, blocked: false, said_close: false, broken: None }
+    }
+
+    /// Everything pushed is out.
+    fn is_idle(&self) -> bool {
+        self.pending.is_empty() && !self.blocked
+    }
+
+    fn buffered(&self) -> usize {
+        self.pending_bytes
+            + match &self.wire {
+                Wire::Own(_) => 0,
+                Wire::Host { in_flight, .. } => *in_flight,
+            }
+    }
+
+    fn push(&mut self, bytes: Bytes) {
+        self.pending_bytes += bytes.len();
+        self.pending.push_back(bytes);
+    }
+
+    fn push_frame(&mut self, frame: Frame) {
+        match &mut self.wire {
+            Wire::Host { link, raw: false, in_flight } => {
+                *in_flight += frame_len(&frame);
+                link.write_frames(vec![frame]);
+            }
+            Wire::Own(_) | Wire::Host { .. } => self.push(message::frame(&frame)),
+        }
+    }
+
+    /// Moves items from the queue towards the socket, a gathered write's worth.
+    fn fill(&mut self, queue: &mut VecDeque<Item>, queued: &mut usize, revision: Revision, base64: bool) {
+        if self.blocked {
+            return;
+        }
+        if let Wire::Host { link, raw: false, in_flight } = &mut self.wire {
+            let mut frames = Vec::new();
+            while *in_flight < HOST_WINDOW
+                && let Some(item) = queue.pop_front()
+            {
+                *queued -= item.weight();
+                let mut push = |packet: engine::Packet| {
+                    let frame = packet.encode(revision, base64);
+                    *in_flight += frame_len(&frame);
+                    frames.push(frame);
+                };
+                match item.body {
+                    Body::Control(packet) => push(packet),
+                    Body::Message(message) => message.packets(push),
+                }
+            }
+            self.blocked = *in_flight >= HOST_WINDOW;
+            if !frames.is_empty() {
+                link.write_frames(frames);
+            }
+            return;
+        }
+        while self.pending.len() < GATHER
+            && let Some(item) = queue.pop_front()
+        {
+            *queued -= item.weight();
+            match item.body {
+                Body::Control(packet) => self.push(message::frame(&packet.encode(revision, base64))),
+                Body::Message(message) => message.frames(revision, base64, |bytes| self.push(bytes)),
+            }
+        }
+    }
+
+    /// Writes what is pending. False if the rest must wait (or never will go).
+    fn flush(&mut self) -> bool {
+        if self.blocked {
+            return false;
+        }
+        match &mut self.wire {
+            Wire::Own(own) => match &own.tcp {
+                Some(tcp) => match write(tcp, &mut self.pending, &mut self.pending_bytes) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.blocked = true;
+                        own.wake.notify_one();
+                    }
+                    Err(error) => {
+                        self.blocked = true;
+                        self.broken = Some(error.to_string().into());
+                    }
+                },
+                // The task fetches it; more may be pushed meanwhile.
+                None if self.pending.is_empty() => {}
+                None => {
+                    own.wake.notify_one();
+                    return false;
+                }
+            },
+            Wire::Host { link, in_flight, .. } => {
+                if !self.pending.is_empty() {
+                    *in_flight += mem::take(&mut self.pending_bytes);
+                    link.write_bytes(self.pending.drain(..).collect());
+                }
+                self.blocked = *in_flight >= HOST_WINDOW;
+            }
+        }
+        if self.pending.is_empty() && self.pending.capacity() > GATHER * 2 {
+            self.pending = VecDeque::new();
+        }
+        !self.blocked
+    }
+
+    fn writable(&mut self, sent: usize) {
+        match &mut self.wire {
+            Wire::Own(_) => self.blocked = false,
+            Wire::Host { in_flight, .. } => {
+                *in_flight = in_flight.saturating_sub(sent);
+                self.blocked = *in_flight >= HOST_WINDOW;
+            }
+        }
+    }
+
+    /// No more comes: what is pending, a close frame, the end.
+    fn retire(mut self) {
+        if !self.said_close {
+            self.push(CLOSE_FRAME);
+        }
+        let rest: Vec<_> = self.pending.drain(..).collect();
+        match self.wire {
+            Wire::Own(own) => {
+                *own.retired.lock() = Some(rest);
+                own.wake.notify_one();
+            }
+            Wire::Host { mut link, raw, .. } => {
+                if raw {
+                    link.write_bytes(rest);
+                }
+                link.close();
+            }
+        }
+    }
+}
+
+/// Writes until all is out.
+fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> io::Result<()> {
+    while !pending.is_empty() {
+        let mut written = if pending.len() == 1 {
+            tcp.try_write(&pending[0])?
+        } else {
+            let slices: SmallVec<[IoSlice<'_>; GATHER]> =
+                pending.iter().take(GATHER).map(|bytes| IoSlice::new(bytes)).collect();
+            tcp.try_write_vectored(&slices)?
+        };
+        *bytes -= written;
+        while written > 0
+            && let Some(first) = pending.front_mut()
+        {
+            if written < first.len() {
+                first.advance(written);
+                break;
+            }
+            written -= first.len();
+            pending.pop_front();
+        }
+    }
+    Ok(())
+}
+
+fn frame_len(frame: &Frame) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
+    }
+}
