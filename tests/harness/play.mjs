@@ -214,6 +214,17 @@ const VERBS = {
     else if (typeof how === "number") peer.socket.close(how);
     else peer.drop();
   },
+  async pause(stage, _, step) {
+    stage.peer(step).socket.pause();
+  },
+  async "come and go"(stage, { count, ...options }) {
+    for (let n = 0; n < count; n++) {
+      const peer = await stage.join("passer-by", options);
+      if (peer.socket) peer.drop();
+      else await peer.post("1");
+      stage.peers.delete("passer-by");
+    }
+  },
   async frame(stage, frames, step) {
     const { socket } = stage.peer(step);
     for (const { times = 1, payload = "", ...frame } of [frames].flat()) {
@@ -273,13 +284,23 @@ const VERBS = {
   },
 
   // Bytes on a bare connection. `replies` are status codes, or the word closed.
-  async tcp(stage, chunks, { replies, reply, then }) {
+  async tcp(stage, chunks, { replies, reply, then, patience }) {
     const bytes = [chunks].flat().map((chunk) => Buffer.from(data(chunk, { ...stage.vars, port: stage.server.port }), "latin1"));
-    const got = await exchange(stage.server.port, bytes, { reset: then === "reset" });
+    const got = await exchange(stage.server.port, bytes, { reset: then === "reset", deadlineMs: patience ?? DEADLINE });
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(got.reply)?.[1]);
     const outcome = status || (got.closed ? "closed" : "silence");
     if (replies) match({ oneOf: [replies].flat() }, outcome, stage.vars, `reply ${show(got.reply)}`);
     if (reply) match(reply, got.reply, stage.vars, "reply");
+  },
+
+  async dribble(stage, { count, bytes }) {
+    for (let n = 0; n < count; n++) {
+      const tcp = connect({ port: stage.server.port, host: "127.0.0.1" });
+      tcp.on("error", () => {});
+      tcp.write(bytes);
+      stage.requests.set(`dribble ${n}`, { abort: () => tcp.destroy() });
+    }
+    await pause(100);
   },
 
   // What the server noticed.
