@@ -4,11 +4,16 @@
 //! enums, [`Event`] and [`Command`]. Everything that Node and Python would otherwise each invent (batching, wake-ups, ids,
 //! pending answers, two-phase close, defaults) is here once. It knows no host language: `tests/host` drives it from Rust.
 
+// loom tests build the mailbox alone (`tests/mailbox_loom.rs`).
+#![cfg(not(loom))]
+
 pub mod command;
 pub mod event;
 pub mod ids;
 
 mod bridge;
+mod mailbox;
+mod sync;
 
 pub use bridge::{Engine, Wake};
 pub use command::{AckRequest, Command, Flags, Target};
