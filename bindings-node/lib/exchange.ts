@@ -1,0 +1,272 @@
+/**
+ * What Node's http server has received for us, as long as the engine is not done with it: a request ({@link Exchange}) or a
+ * WebSocket ({@link Link}).
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket as NetSocket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Engine } from "./engine";
+import { CommandKind, type Commands, HEADERS } from "./records";
+
+/** Response headers, open to change until they are sent. */
+export type Headers = Record<string, string | string[] | number>;
+
+/** Sees every head before it goes out: the `initial_headers` and `headers` events of `io.engine`. */
+export type HeadersHook = (headers: Headers, request: IncomingMessage, opened: string | null) => void;
+
+/** A request on its way through the engine. */
+export class Exchange {
+  private answered = false;
+
+  constructor(
+    private readonly engine: Engine,
+    readonly request: IncomingMessage,
+    private readonly response: ServerResponse,
+    private readonly hook: HeadersHook,
+  ) {}
+
+  /** Hands the request over. The answer comes by {@link respond}. */
+  start(): void {
+    const { engine, request, response } = this;
+    const number = engine.number();
+    engine.exchanges.set(number, this);
+    const bodiless = request.method === "GET" || request.method === "HEAD";
+    engine.compose((commands) => {
+      commands.reserve(3);
+      commands.number(CommandKind.Request);
+      commands.number(number);
+      commands.number(bodiless ? 1 : 0);
+      head(commands, request);
+    });
+    if (!bodiless) {
+      request.on("data", (chunk: Buffer) => this.answered || engine.body(number, chunk, false));
+      request.on("end", () => this.answered || engine.body(number, NOTHING, true));
+    }
+    response.on("close", () => {
+      if (this.answered) return;
+      engine.exchanges.delete(number);
+      engine.abort(number);
+    });
+  }
+
+  /** Sends the engine's answer. `flat` has names and values in turn, `opened` is the session that it opens. */
+  respond(status: number, flat: string[], body: string | Buffer, opened: string | null): void {
+    const { request, response } = this;
+    this.answered = true;
+    if (response.destroyed) return;
+    const headers: Headers = {};
+    for (let i = 0; i < flat.length; i += 2) add(headers, flat[i], flat[i + 1]);
+    headers["content-length"] = typeof body === "string" ? body.length : body.byteLength; // a string is ASCII
+    this.hook(headers, request, opened);
+    response.writeHead(status, headers);
+    if (typeof body === "string") response.end(body, "latin1");
+    else response.end(body);
+    // A body that nobody reads any more (413) must not keep the connection from its next request.
+    if (!request.complete) request.resume();
+  }
+}
+
+/** A WebSocket that came through the http server. */
+export interface Link {
+  readonly request: IncomingMessage;
+  /** Sends what the engine wrote. */
+  write(chunks: Buffer[]): void;
+  /** The engine is done with it. */
+  close(): void;
+}
+
+/**
+ * Gives a WebSocket upgrade to the engine: the connection itself where it can be had, else its bytes.
+ *
+ * @param headers - to be added to the 101
+ */
+export function openLink(
+  engine: Engine,
+  request: IncomingMessage,
+  socket: NetSocket,
+  start: Buffer,
+  headers: Headers,
+): void {
+  socket.setTimeout(0);
+  socket.setNoDelay(true);
+  const descriptor = takeable(socket);
+  if (descriptor === undefined) new FedLink(engine, request, socket).open(start, headers);
+  else new TakenLink(engine, request, socket).open(descriptor, start, headers);
+}
+
+/** The handle below a `net.Socket`: not public, hence every doubt means no. */
+interface Handle {
+  fd?: number;
+  readStop?(): void;
+  constructor: { name: string };
+}
+
+/** The descriptor of a connection that the engine may take over: plain TCP, on Node, on Unix. */
+function takeable(socket: NetSocket): number | undefined {
+  if (process.env.FERRIO_NO_TAKEOVER === "1" || process.platform === "win32") return undefined;
+  if ("bun" in process.versions || "deno" in process.versions) return undefined;
+  if ((socket as Partial<TLSSocket>).encrypted) return undefined;
+  const handle = (socket as unknown as { _handle?: Handle | null })._handle;
+  const fd = handle?.fd;
+  if (handle?.constructor.name !== "TCP" || typeof handle.readStop !== "function") return undefined;
+  return typeof fd === "number" && Number.isInteger(fd) && fd > 2 ? fd : undefined;
+}
+
+/**
+ * The engine has a duplicate of the descriptor; the `net.Socket` stays, unread, for the sake of `getConnections()`,
+ * `server.close()` and `remoteAddress`.
+ */
+class TakenLink implements Link {
+  private readonly number: number;
+  private done = false;
+
+  constructor(
+    private readonly engine: Engine,
+    readonly request: IncomingMessage,
+    private readonly socket: NetSocket,
+  ) {
+    this.number = engine.number();
+  }
+
+  open(descriptor: number, start: Buffer, headers: Headers): void {
+    const { engine, request, socket, number } = this;
+    // What Node has read since the head, while a middleware or allowRequest took its time.
+    const chunks = [start];
+    while (socket.readableLength > 0) chunks.push(socket.read());
+    (socket as unknown as { _handle: Required<Handle> })._handle.readStop();
+    engine.links.set(number, this);
+    engine.compose((commands) => {
+      commands.reserve(3);
+      commands.number(CommandKind.TakeOver);
+      commands.number(number);
+      commands.number(descriptor);
+      head(commands, request);
+      extra(commands, headers);
+      commands.bytes(chunks.length === 1 ? start : Buffer.concat(chunks));
+    });
+    engine.flush(); // before anybody can close the descriptor and another one gets its number
+    keepAlive.add(this);
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      keepAlive.delete(this);
+      if (!this.done) engine.linkClosed(number, false);
+    });
+  }
+
+  write(): void {
+    throw new Error("ferrio: a write on a connection that was taken over");
+  }
+
+  close(): void {
+    this.done = true;
+    this.socket.destroy();
+  }
+}
+
+/** Connections that were taken over: they keep the process alive, which an unread handle does not. */
+const keepAlive = {
+  links: new Set<Link>(),
+  timer: undefined as NodeJS.Timeout | undefined,
+
+  add(link: Link): void {
+    this.links.add(link);
+    this.timer ??= setInterval(() => {}, 0x7fff_ffff);
+  },
+
+  delete(link: Link): void {
+    this.links.delete(link);
+    if (this.links.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  },
+};
+
+/** Node reads and writes (TLS, a pipe, another runtime); the bytes pass through the engine. */
+class FedLink implements Link {
+  private readonly number: number;
+  private done = false;
+
+  constructor(
+    private readonly engine: Engine,
+    readonly request: IncomingMessage,
+    private readonly socket: NetSocket,
+  ) {
+    this.number = engine.number();
+  }
+
+  open(start: Buffer, headers: Headers): void {
+    const { engine, request, socket, number } = this;
+    engine.links.set(number, this);
+    engine.compose((commands) => {
+      commands.reserve(2);
+      commands.number(CommandKind.OpenLink);
+      commands.number(number);
+      head(commands, request);
+      extra(commands, headers);
+    });
+    if (start.length > 0) engine.feed(number, start);
+    let failed = false;
+    socket.on("data", (chunk: Buffer) => this.done || engine.feed(number, chunk));
+    socket.on("end", () => socket.end());
+    socket.on("error", () => {
+      failed = true;
+    });
+    socket.on("close", () => {
+      engine.links.delete(number);
+      if (!this.done) engine.linkClosed(number, failed);
+    });
+  }
+
+  write(chunks: Buffer[]): void {
+    const { socket } = this;
+    socket.cork();
+    for (const chunk of chunks) {
+      socket.write(chunk, () => this.done || this.engine.linkSent(this.number, chunk.length));
+    }
+    socket.uncork();
+  }
+
+  close(): void {
+    this.done = true;
+    this.socket.destroySoon();
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Appends a head: what the engine needs to know of a request. */
+function head(commands: Commands, request: IncomingMessage): void {
+  const { headers, socket } = request;
+  commands.reserve(5 + 2 * HEADERS.length);
+  commands.string(request.method ?? "");
+  commands.string(request.url ?? "");
+  commands.string(socket.remoteAddress ?? "");
+  commands.number((socket as Partial<TLSSocket>).encrypted ? 1 : 0);
+  const count = commands.used;
+  commands.number(0);
+  for (let i = 0; i < HEADERS.length; i++) {
+    const value = headers[HEADERS[i]];
+    if (value === undefined) continue;
+    commands.number(i);
+    commands.string(value); // of these, none is a list
+    commands.cells[count]++;
+  }
+}
+
+/** Appends headers for the 101; a list is sent as JavaScript prints it, as the original does. */
+function extra(commands: Commands, headers: Headers): void {
+  const names = Object.keys(headers);
+  commands.reserve(1 + 2 * names.length);
+  commands.number(names.length);
+  for (const name of names) {
+    commands.string(name);
+    commands.string(String(headers[name]));
+  }
+}
+
+/** A header that comes twice (`set-cookie`) becomes a list. */
+function add(headers: Headers, name: string, value: string): void {
+  const before = headers[name];
+  if (before === undefined) headers[name] = value;
+  else headers[name] = ([] as string[]).concat(before as string | string[], value);
+}

@@ -1,0 +1,47 @@
+/** The addon: what it offers, and where it lies. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** What `drain` brings beside the records: the joined text, or that and what does not fit in it. */
+export type Drained = string | [text: string, strings: string[] | undefined, bytes: ArrayBuffer | undefined];
+
+/** The engine, as `src/engine.rs` exports it. All numbers that name things are below 2^53. */
+export interface NativeEngine {
+  /** Carries out commands: `records` up to `used`, which take their texts from `text` and their bytes from `attachments`. */
+  submit(text: string, records: Float64Array, used: number, attachments: Uint8Array[] | undefined): void;
+  /** Fills `records` with events; `records[0]` is where they end, `records[1]` whether more wait. */
+  drain(records: Float64Array): Drained;
+  rooms(socket: number): string[];
+  members(nsp: string, rooms: string[], except: string[]): number[];
+  buffered(socket: number): number;
+  /** Begins to close; the `Closed` event is the last. */
+  close(): void;
+  /** Ends the threads. The engine is of no use afterwards. */
+  dispose(): void;
+}
+
+/** The addon's exports. */
+export interface Addon {
+  Engine: new (options: string, wake: () => void) => NativeEngine;
+}
+
+/** Loads the addon that was built for this machine. @throws Error naming the file that is missing */
+export function loadAddon(): Addon {
+  const name = `ferrio.${platform()}.node`;
+  const file = join(__dirname, "..", name);
+  if (!existsSync(file)) throw new Error(`ferrio has no addon for this platform: ${name} is not in the package`);
+  return require(file);
+}
+
+/** The platform as napi-rs names it: `linux-x64-gnu`. */
+function platform(): string {
+  const { platform, arch } = process;
+  if (platform === "linux") return `${platform}-${arch}-${isMusl() ? "musl" : "gnu"}`;
+  if (platform === "win32") return `${platform}-${arch}-msvc`;
+  return `${platform}-${arch}`;
+}
+
+function isMusl(): boolean {
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return report?.header !== undefined && report.header.glibcVersionRuntime === undefined;
+}

@@ -1,0 +1,116 @@
+/** The options of a server: their types and defaults, and what of them the engine gets to know. */
+
+import type { IncomingMessage } from "node:http";
+import { type SerializeOptions, serialize } from "cookie";
+import type { CorsOptions, CorsOptionsDelegate } from "cors";
+import { unsupported } from "./errors";
+
+/** The transports a client may use. */
+export type TransportName = "polling" | "websocket";
+
+/** The session cookie of a polling handshake. */
+export interface CookieOptions extends SerializeOptions {
+  /** Its name. `io` if not given. */
+  name?: string;
+}
+
+/** When to compress a poll's answer. */
+export interface HttpCompressionOptions {
+  /** Compress from so many bytes on. 1024 if not given. */
+  threshold?: number;
+}
+
+/** Options of the Engine.IO layer, and of how it attaches to an http server. */
+export interface EngineOptions {
+  /** Time between heartbeats, in ms. 25000. */
+  pingInterval: number;
+  /** Time a heartbeat may go unanswered, in ms. 20000. */
+  pingTimeout: number;
+  /** Time a WebSocket may take to replace polling, in ms. 10000. */
+  upgradeTimeout: number;
+  /** Largest request body and WebSocket message, in bytes. 1e6. */
+  maxHttpBufferSize: number;
+  /** Transports clients may use. `["polling", "websocket"]`. */
+  transports: TransportName[];
+  /** Whether a client may move from polling to a WebSocket. True. */
+  allowUpgrades: boolean;
+  /** Decides on every handshake: `callback(null, true)` lets it pass. Not asked for later requests of a session. */
+  allowRequest: (req: IncomingMessage, callback: (error: string | null | undefined, success: boolean) => void) => void;
+  /** Compression of polls. `{ threshold: 1024 }`; false turns it off. */
+  httpCompression: boolean | HttpCompressionOptions;
+  /** Compression of WebSocket messages. False; anything else is not supported: messages go uncompressed, with a warning. */
+  perMessageDeflate: boolean | object;
+  /** A cookie for the polling handshake. None; true means one with the default attributes. */
+  cookie: CookieOptions | boolean;
+  /** Cross-origin requests, as the `cors` package has it. None are answered with CORS headers if not given. */
+  cors: CorsOptions | CorsOptionsDelegate;
+  /** Accept clients of Socket.IO 1 and 2. False. */
+  allowEIO3: boolean;
+  /** End upgrade requests that nobody has answered. True. */
+  destroyUpgrade: boolean;
+  /** After how many ms. 1000. */
+  destroyUpgradeTimeout: number;
+  /** Match the path with a slash after it. True. */
+  addTrailingSlash: boolean;
+}
+
+/** Options of a server. */
+export interface ServerOptions extends EngineOptions {
+  /** Path of the HTTP endpoint. `/socket.io`. */
+  path: string;
+  /** Serve the client's bundles under the path. True. */
+  serveClient: boolean;
+  /** Time a connection may stay without having joined a namespace, in ms. 45000. */
+  connectTimeout: number;
+  /** Drop a namespace made for a client when its last socket leaves. False. */
+  cleanupEmptyChildNamespaces: boolean;
+  /** Threads that do the I/O. 1; more helps only where many connections keep one busy. Not in socket.io. */
+  ioThreads: number;
+}
+
+/** Options of socket.io that would change what a program observes, and that ferrio has not got. */
+const UNSUPPORTED = ["adapter", "parser", "connectionStateRecovery", "initialPacket", "wsEngine"] as const;
+
+/** @throws Error naming an option that ferrio has not got. @internal */
+export function refuseUnsupported(options: Partial<ServerOptions> & Record<string, unknown>): void {
+  for (const name of UNSUPPORTED) if (options[name]) throw unsupported(`the option "${name}"`);
+  for (const name of options.transports ?? []) {
+    if (name !== "polling" && name !== "websocket") throw unsupported(`the transport "${String(name)}"`);
+  }
+  if (options.perMessageDeflate) {
+    process.emitWarning("ferrio does not compress WebSocket messages: perMessageDeflate has no effect", {
+      code: "FERRIO_NO_DEFLATE",
+    });
+  }
+}
+
+/** The engine's options as JSON. What is not given stays out: the defaults are the engine's. @internal */
+export function engineOptions(options: Partial<ServerOptions>, path: string): string {
+  const { httpCompression: compression } = options;
+  return JSON.stringify({
+    dialect: "node",
+    path,
+    addTrailingSlash: options.addTrailingSlash,
+    transports: options.transports,
+    allowUpgrades: options.allowUpgrades,
+    allowEio3: options.allowEIO3,
+    pingInterval: options.pingInterval,
+    pingTimeout: options.pingTimeout,
+    upgradeTimeout: options.upgradeTimeout,
+    // As in socket.io, 0 is no time but the default.
+    connectTimeout: options.connectTimeout || undefined,
+    maxPayload: options.maxHttpBufferSize,
+    compressionThreshold:
+      compression === false ? null : typeof compression === "object" ? compression.threshold : undefined,
+    // The `cors` package answers, before a request comes to the engine.
+    cors: "off",
+    ioThreads: options.ioThreads,
+  });
+}
+
+/** The value of `Set-Cookie` for a session, or undefined if no cookie is wanted. @internal */
+export function sessionCookie(option: CookieOptions | boolean | undefined, sid: string): string | undefined {
+  if (!option) return undefined;
+  const { name = "io", ...attributes } = option === true ? {} : option;
+  return serialize(name, sid, { path: "/", httpOnly: true, sameSite: "lax", ...attributes });
+}

@@ -1,0 +1,401 @@
+/** The server: namespaces on one engine, attached to Node's http server. */
+import { EventEmitter } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { Http2SecureServer, Http2Server } from "node:http2";
+import type { Server as HttpsServer } from "node:https";
+import { attach } from "./attach";
+import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
+import type { Conn } from "./conn";
+import {
+  type DecorateAcksOfMany,
+  type DefaultEventsMap,
+  type EventNamesWithoutAck,
+  type EventParams,
+  type EventsMap,
+  TypedEmitter,
+} from "./emitter";
+import { Engine } from "./engine";
+import { unsupported } from "./errors";
+import { IoEngine } from "./io-engine";
+import { Namespace, type NamespaceMiddleware, type NamespaceReservedEvents } from "./namespace";
+import { engineOptions, refuseUnsupported, type ServerOptions } from "./options";
+import { type ParentMatch, ParentNamespace } from "./parent-namespace";
+import type { Room } from "./rooms";
+import type { Socket } from "./socket";
+
+/** Anything with Node's http interface. */
+export type AnyHttpServer = HttpServer | HttpsServer | Http2SecureServer | Http2Server;
+
+/** The library's own events on a server. */
+export interface ServerReservedEvents<
+  ListenEvents extends EventsMap,
+  EmitEvents extends EventsMap,
+  ServerSideEvents extends EventsMap,
+  SocketData,
+> extends NamespaceReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+  /** A namespace was made. */
+  new_namespace: (namespace: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+}
+
+type ConnectionListener<L extends EventsMap, E extends EventsMap, S extends EventsMap, D> = (
+  socket: Socket<L, E, S, D>,
+) => void;
+
+/**
+ * A Socket.IO server.
+ *
+ * ```ts
+ * const io = new Server(3000);
+ * io.on("connection", (socket) => {
+ *   socket.on("chat", (text) => io.emit("chat", text));
+ * });
+ * ```
+ *
+ * @typeParam ListenEvents - events clients send
+ * @typeParam EmitEvents - events clients are sent
+ * @typeParam ServerSideEvents - events between servers
+ * @typeParam SocketData - type of a socket's `data`
+ */
+export class Server<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = any,
+> extends TypedEmitter<ServerSideEvents, ServerReservedEvents<ListenEvents, EmitEvents, ServerSideEvents, SocketData>> {
+  /** The main namespace, `/`. */
+  readonly sockets: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  /** The Engine.IO layer, once attached. */
+  engine!: IoEngine;
+  /** The http server, once attached. */
+  httpServer!: AnyHttpServer;
+  /** @internal Namespaces by name. */
+  readonly _nsps = new Map<string, Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>();
+  /** @internal The options the server was made with. */
+  readonly _opts: Partial<ServerOptions>;
+  /** @internal The engine, while attached. */
+  _engine: Engine | undefined;
+
+  private readonly parents: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>[] = [];
+  private engineSettings = "";
+  private settings: { path: string; connectTimeout: number; serveClient: boolean };
+
+  /**
+   * @param server - an http server, or a port to listen on (0 takes any free one), or the options
+   * @param options - see {@link ServerOptions}
+   * @throws Error for an option that ferrio does not support, or for an Express app in place of an http server
+   */
+  constructor(options?: Partial<ServerOptions>);
+  constructor(server?: AnyHttpServer | number, options?: Partial<ServerOptions>);
+  constructor(server?: AnyHttpServer | number | Partial<ServerOptions>, options: Partial<ServerOptions> = {}) {
+    super();
+    if (typeof server === "object" && server !== null && !("listen" in server && server.listen)) {
+      options = server as Partial<ServerOptions>;
+      server = undefined;
+    }
+    refuseUnsupported(options as any);
+    options.cleanupEmptyChildNamespaces = Boolean(options.cleanupEmptyChildNamespaces);
+    this._opts = options;
+    this.settings = {
+      path: withoutSlash(options.path || "/socket.io"),
+      connectTimeout: options.connectTimeout || 45_000,
+      serveClient: options.serveClient !== false,
+    };
+    this.sockets = this.of("/");
+    if (server !== undefined && server !== null) this.attach(server as AnyHttpServer | number);
+  }
+
+  // ---- attaching ----
+
+  /**
+   * Attaches to an http server, or listens on a port.
+   *
+   * @param options - the constructor's options take precedence
+   */
+  attach(server: AnyHttpServer | number, options: Partial<ServerOptions> = {}): this {
+    if (typeof server === "function") {
+      throw new Error(
+        "You are trying to attach socket.io to an express request handler function. Please pass a http.Server instance.",
+      );
+    }
+    const merged: Partial<ServerOptions> = Object.assign(options, this._opts);
+    refuseUnsupported(merged as any);
+    if (!Number.isNaN(Number(server))) server = listening(Number(server));
+    const http = server as HttpServer;
+    const { path, serveClient } = this.settings;
+    this.startEngine(merged, path);
+    attach(this.engine, http, {
+      path,
+      serveClient,
+      addTrailingSlash: merged.addTrailingSlash !== false,
+      websocket: merged.transports?.includes("websocket") !== false,
+      destroyUpgrade: merged.destroyUpgrade !== false,
+      destroyUpgradeTimeout: merged.destroyUpgradeTimeout ?? 1000,
+    });
+    this.httpServer = http;
+    this.engine.httpServer = http;
+    return this;
+  }
+
+  /** The same as {@link attach}. */
+  listen(server: AnyHttpServer | number, options: Partial<ServerOptions> = {}): this {
+    return this.attach(server, options);
+  }
+
+  /** Not supported yet. @throws Error */
+  attachApp(_app: unknown, _options?: Partial<ServerOptions>): void {
+    throw unsupported("attachApp()");
+  }
+
+  /** Not supported yet. @throws Error */
+  bind(_engine: unknown): this {
+    throw unsupported("bind()");
+  }
+
+  /**
+   * Disconnects all clients and closes the http server.
+   *
+   * @param callback - called when the http server is closed, with its error if it was not listening
+   * @returns resolves at the same moment
+   * @throws TypeError (rejects) if the server was never attached
+   */
+  async close(callback?: (error?: Error) => void): Promise<void> {
+    for (const namespace of this._nsps.values()) {
+      for (const socket of [...namespace.sockets.values()]) socket._close("server shutting down", undefined);
+    }
+    // The original awaits its adapters at this point; what a program does right after close() still comes before.
+    await undefined;
+    this.engine.close();
+    this._engine?.close();
+    this._engine = undefined;
+    const { httpServer } = this;
+    if (!httpServer) return callback?.();
+    await new Promise<void>((resolve) => {
+      httpServer.close((error) => {
+        callback?.(error);
+        resolve();
+      });
+    });
+  }
+
+  // ---- settings ----
+
+  /** The path of the endpoint. With an argument, sets it for what is attached from now on. */
+  path(): string;
+  path(path: string): this;
+  path(path?: string): this | string {
+    if (path === undefined) return this.settings.path;
+    this.settings.path = withoutSlash(path);
+    return this;
+  }
+
+  /** Time a connection may stay without having joined a namespace, in ms. An argument sets it. */
+  connectTimeout(): number;
+  connectTimeout(ms: number): this;
+  connectTimeout(ms?: number): this | number {
+    if (ms === undefined) return this.settings.connectTimeout;
+    this.settings.connectTimeout = ms;
+    return this;
+  }
+
+  /** Whether the client's bundles are served. An argument sets it. */
+  serveClient(): boolean;
+  serveClient(serve: boolean): this;
+  serveClient(serve?: boolean): this | boolean {
+    if (serve === undefined) return this.settings.serveClient;
+    this.settings.serveClient = serve;
+    return this;
+  }
+
+  /** Adapters are not supported yet. @throws Error */
+  adapter(_adapter?: unknown): this {
+    throw unsupported("adapters");
+  }
+
+  // ---- namespaces ----
+
+  /**
+   * A namespace, made when it is first asked for.
+   *
+   * @param name - its name, or a pattern (or function) for names of namespaces that are made when clients ask for them
+   * @param listener - added for `connect`
+   * @throws Error for a regular expression with the flag `g` or `y`
+   */
+  of(
+    name: string | RegExp | ParentMatch,
+    listener?: ConnectionListener<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+  ): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    if (typeof name !== "string") return this.parent(name, listener);
+    if (!name.startsWith("/")) name = `/${name}`;
+    const known = this._nsps.get(name);
+    if (known === undefined) {
+      const parent = this.parents.find((parent) => parent._pattern?.test(name as string));
+      if (parent) return parent._createChild(name);
+    }
+    const namespace = known ?? this.createNamespace(name);
+    if (listener) namespace.on("connect", listener);
+    return namespace;
+  }
+
+  private createNamespace(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const namespace = new Namespace(this, name);
+    this._nsps.set(name, namespace);
+    if (name !== "/") EventEmitter.prototype.emit.call(this.sockets, "new_namespace", namespace);
+    return namespace;
+  }
+
+  private parent(
+    name: RegExp | ParentMatch,
+    listener?: ConnectionListener<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+  ): ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    const parent = new ParentNamespace(this, name);
+    this.parents.push(parent);
+    if (listener) parent.on("connect", listener);
+    return parent;
+  }
+
+  /** Finds the namespace a client asked for, or has a parent make it. */
+  private findNamespace(
+    name: string,
+    auth: object,
+    found: (namespace?: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void,
+  ): void {
+    const known = this._nsps.get(name);
+    if (known) return found(known);
+    const parents = this.parents.slice();
+    const ask = (at: number): void => {
+      if (at === parents.length) return found();
+      parents[at]._match(name, auth, (error, allow) => {
+        if (error || !allow) return ask(at + 1);
+        // Somebody else may have had it made while this parent thought about it.
+        found(this._nsps.get(name) ?? parents[at]._createChild(name));
+      });
+    };
+    ask(0);
+  }
+
+  // ---- the engine ----
+
+  private startEngine(options: Partial<ServerOptions>, path: string): void {
+    const settings = engineOptions({ ...options, connectTimeout: this.settings.connectTimeout }, path);
+    if (this._engine !== undefined) {
+      if (settings !== this.engineSettings) throw unsupported("attaching twice with different options");
+      return;
+    }
+    this.engineSettings = settings;
+    this._engine = new Engine(settings, {
+      opened: (...opened) => this.engine._opened(...opened),
+      connecting: (conn, key, nsp, id, auth) => this.connecting(conn, key, nsp, id, auth),
+    });
+    this.engine = new IoEngine(this._engine, options);
+  }
+
+  private connecting(conn: Conn, key: number, name: string, id: string, auth: object): void {
+    this.findNamespace(name, auth, (namespace) => {
+      if (namespace) namespace._add(conn, key, id, auth);
+      else conn._engine.reject(key, JSON.stringify({ message: "Invalid namespace" }));
+    });
+  }
+}
+
+// What the main namespace has, the server has too. (Declared, and written below: each is one call to `sockets`.)
+export interface Server<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = any,
+> {
+  /** {@link Namespace.use} of the main namespace. */
+  use(middleware: NamespaceMiddleware<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>): this;
+  /** {@link Namespace.emit} of the main namespace. */
+  emit<Name extends EventNamesWithoutAck<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean;
+  /** {@link Namespace.send} of the main namespace. */
+  send(...args: EventParams<EmitEvents, any>): this;
+  /** {@link Namespace.write} of the main namespace. */
+  write(...args: EventParams<EmitEvents, any>): this;
+  /** {@link Namespace.to} of the main namespace. */
+  to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.in} of the main namespace. */
+  in(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.except} of the main namespace. */
+  except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.compress} of the main namespace. */
+  compress(compress: boolean): BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.timeout} of the main namespace. */
+  timeout(timeout: number): BroadcastOperator<DecorateAcksOfMany<EmitEvents>, SocketData>;
+  /** {@link Namespace.volatile} of the main namespace. */
+  readonly volatile: BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.local} of the main namespace. */
+  readonly local: BroadcastOperator<EmitEvents, SocketData>;
+  /** {@link Namespace.fetchSockets} of the main namespace. */
+  fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]>;
+  /** {@link Namespace.allSockets} of the main namespace. @deprecated */
+  allSockets(): Promise<Set<string>>;
+  /** {@link Namespace.socketsJoin} of the main namespace. */
+  socketsJoin(room: Room | Room[]): void;
+  /** {@link Namespace.socketsLeave} of the main namespace. */
+  socketsLeave(room: Room | Room[]): void;
+  /** {@link Namespace.disconnectSockets} of the main namespace. */
+  disconnectSockets(close?: boolean): void;
+  /** {@link Namespace.serverSideEmit} of the main namespace. */
+  serverSideEmit<Name extends keyof ServerSideEvents & string>(
+    event: Name,
+    ...args: EventParams<ServerSideEvents, Name>
+  ): boolean;
+  /** {@link Namespace.serverSideEmitWithAck} of the main namespace. */
+  serverSideEmitWithAck<Name extends keyof ServerSideEvents & string>(event: Name, ...args: any[]): Promise<any[]>;
+}
+
+/** Methods that return what the namespace's returned: with `on`, that is the namespace. */
+const FORWARDED = [
+  ...Object.keys(EventEmitter.prototype).filter((key) => typeof (EventEmitter.prototype as any)[key] === "function"),
+  "to",
+  "in",
+  "except",
+  "compress",
+  "timeout",
+  "fetchSockets",
+  "allSockets",
+  "socketsJoin",
+  "socketsLeave",
+  "disconnectSockets",
+  "serverSideEmit",
+  "serverSideEmitWithAck",
+];
+/** Methods that return the server. */
+const CHAINED = ["use", "send", "write"];
+
+for (const name of FORWARDED) {
+  define(name, function (this: Server, ...args: any[]) {
+    return (this.sockets as any)[name](...args);
+  });
+}
+for (const name of CHAINED) {
+  define(name, function (this: Server, ...args: any[]) {
+    (this.sockets as any)[name](...args);
+    return this;
+  });
+}
+for (const name of ["volatile", "local"] as const) {
+  Object.defineProperty(Server.prototype, name, {
+    configurable: true,
+    get(this: Server) {
+      return this.sockets[name];
+    },
+  });
+}
+
+function define(name: string, value: unknown): void {
+  Object.defineProperty(Server.prototype, name, { value, configurable: true, writable: true });
+}
+
+/** An http server for us alone: whatever is not ours is not found. */
+function listening(port: number): HttpServer {
+  return createServer((_, res) => {
+    res.writeHead(404);
+    res.end();
+  }).listen(port);
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, "");
+}

@@ -1,0 +1,538 @@
+/** One client in one namespace. */
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { OneAck } from "./acks";
+import { BroadcastOperator } from "./broadcast-operator";
+import { type Client, type Conn, type DisconnectReason, describe } from "./conn";
+import {
+  type AllButLast,
+  callListeners,
+  type DecorateAcks,
+  type DefaultEventsMap,
+  type EventNames,
+  type EventNamesWithAck,
+  type EventParams,
+  type EventsMap,
+  type FirstAnswer,
+  type Last,
+  TypedEmitter,
+} from "./emitter";
+import { type ExtendedError, refuseReserved } from "./errors";
+import type { Namespace } from "./namespace";
+import { encode } from "./parser";
+import { decodeRoom, encodeRoom, type Room } from "./rooms";
+
+/** An event and its arguments, as catch-all listeners and middlewares see them. */
+export type Event = [eventName: string, ...args: any[]];
+
+/** What the client sent to connect. */
+export interface Handshake {
+  /** Headers of the first request of the session. */
+  headers: IncomingHttpHeaders;
+  /** When the socket was created, as `Date` prints it. */
+  time: string;
+  /** The peer's address. */
+  address: string;
+  /** The request had an `Origin`. */
+  xdomain: boolean;
+  /** The request came over TLS. */
+  secure: boolean;
+  /** When the socket was created, in ms since 1970. */
+  issued: number;
+  /** URL of the first request. */
+  url: string;
+  /** Query of the first request, the last value of each name. */
+  query: { [name: string]: string | string[] | undefined };
+  /** What the client gave as `auth` for this namespace; an empty object if nothing. */
+  auth: { [key: string]: any };
+}
+
+/** The library's own events on a socket. */
+export interface SocketReservedEvents {
+  /** The socket has left its rooms and its namespace. */
+  disconnect: (reason: DisconnectReason, description?: any) => void;
+  /** The socket is about to leave; its rooms are still there. */
+  disconnecting: (reason: DisconnectReason, description?: any) => void;
+  /** A middleware of the socket refused an event, or the client sent nonsense. */
+  error: (error: Error) => void;
+}
+
+type Middleware = (event: Event, next: (error?: Error) => void) => void;
+type AnyListener = (...args: any[]) => void;
+
+const enum State {
+  /** On its way through the namespace's middlewares. */
+  Connecting,
+  Connected,
+  Disconnected,
+}
+
+const enum Flag {
+  Volatile = 1,
+  NoCompress = 2,
+}
+
+/**
+ * One client in one namespace: what `connection` hands out.
+ *
+ * @typeParam ListenEvents - events the client sends
+ * @typeParam EmitEvents - events the client is sent
+ * @typeParam ServerSideEvents - events between servers
+ * @typeParam SocketData - type of {@link data}
+ */
+export class Socket<
+  ListenEvents extends EventsMap = DefaultEventsMap,
+  EmitEvents extends EventsMap = ListenEvents,
+  ServerSideEvents extends EventsMap = DefaultEventsMap,
+  SocketData = any,
+> extends TypedEmitter<ListenEvents, SocketReservedEvents> {
+  /** The namespace. */
+  readonly nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
+  /** The public id of this client in this namespace. */
+  readonly id: string;
+  /** The connection below. */
+  readonly conn: Conn;
+  /** The state of the connection was recovered. Always false until recovery is supported. */
+  readonly recovered: boolean = false;
+
+  /** @internal The engine's number for it. */
+  readonly _key: number;
+  private state: State = State.Connecting;
+  private readonly issued = Date.now();
+  private readonly auth: object;
+
+  // Made when first used: most sockets never need most of them.
+  declare private flags: number;
+  declare private ackTimeout: number | undefined;
+  declare private ownData: SocketData | undefined;
+  declare private ownHandshake: Handshake | undefined;
+  declare private middlewares: Middleware[] | undefined;
+  declare private anyListeners: AnyListener[] | undefined;
+  declare private anyOutgoingListeners: AnyListener[] | undefined;
+
+  /** @internal */
+  constructor(
+    nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+    conn: Conn,
+    key: number,
+    id: string,
+    auth: object,
+  ) {
+    super();
+    this.nsp = nsp;
+    this.conn = conn;
+    this._key = key;
+    this.id = id;
+    this.auth = auth;
+  }
+
+  // ---- what it is ----
+
+  /** The client was let in and has not left. */
+  get connected(): boolean {
+    return this.state === State.Connected;
+  }
+
+  /** The opposite of {@link connected}. */
+  get disconnected(): boolean {
+    return this.state !== State.Connected;
+  }
+
+  /** Anything the program wants to keep with the socket; `fetchSockets()` shows it. */
+  get data(): SocketData {
+    this.ownData ??= {} as SocketData;
+    return this.ownData;
+  }
+
+  set data(data: SocketData) {
+    this.ownData = data;
+  }
+
+  /** What the client sent to connect. */
+  get handshake(): Handshake {
+    this.ownHandshake ??= this.buildHandshake();
+    return this.ownHandshake;
+  }
+
+  set handshake(handshake: Handshake) {
+    this.ownHandshake = handshake;
+  }
+
+  /** The rooms the socket is in, its own id among them; none when it is not connected. A copy. */
+  get rooms(): Set<Room> {
+    if (this.state !== State.Connected) return new Set();
+    return new Set(this.conn._engine.rooms(this._key).map(decodeRoom));
+  }
+
+  /** The connection, as seen from Socket.IO. */
+  get client(): Client {
+    return this.conn._asClient;
+  }
+
+  /** The first HTTP request of the session (not the upgrade). */
+  get request(): IncomingMessage {
+    return this.conn.request;
+  }
+
+  // ---- out ----
+
+  /**
+   * Sends an event. A function as last argument is called with the client's answer.
+   *
+   * @returns true
+   * @throws Error if the name is reserved, or what `JSON.stringify` throws
+   */
+  override emit<Name extends EventNames<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean;
+  override emit(...event: any[]): boolean {
+    refuseReserved(event[0]);
+    const { _engine: engine } = this.conn;
+    const { flags, ackTimeout } = this;
+    if (flags !== 0) this.flags = 0;
+    if (ackTimeout !== undefined) this.ackTimeout = undefined;
+    const callback = typeof event[event.length - 1] === "function" ? event.pop() : undefined;
+    if (this.anyOutgoingListeners !== undefined) this._notifyOutgoing(event);
+    const payload = encode(event);
+    let ack = -1;
+    if (callback !== undefined) {
+      ack = engine.number();
+      engine.acks.set(ack, new OneAck(this, callback, ackTimeout));
+    }
+    engine.emit(this._key, payload, {
+      volatile: (flags & Flag.Volatile) !== 0,
+      compress: (flags & Flag.NoCompress) === 0,
+      ack,
+      timeout: ack === -1 || ackTimeout === undefined ? -1 : ackTimeout,
+    });
+    return true;
+  }
+
+  /**
+   * Sends an event and waits for the answer.
+   *
+   * @returns the first argument of the client's ack. Without {@link timeout} it never rejects, and never resolves if the
+   * client leaves.
+   * @throws Error (rejects) if a {@link timeout} was set and no answer came in time
+   */
+  emitWithAck<Name extends EventNamesWithAck<EmitEvents>>(
+    event: Name,
+    ...args: AllButLast<EventParams<EmitEvents, Name>>
+  ): Promise<FirstAnswer<Last<EventParams<EmitEvents, Name>>>> {
+    const timed = this.ackTimeout !== undefined;
+    return new Promise((resolve, reject) => {
+      const answer = timed
+        ? (error: Error | null, value: any) => (error ? reject(error) : resolve(value))
+        : (value: any) => resolve(value);
+      this.emit(event, ...([...args, answer] as any));
+    });
+  }
+
+  /** Sends a `message` event. */
+  send(...args: EventParams<EmitEvents, any>): this {
+    this.emit("message", ...args);
+    return this;
+  }
+
+  /** Sends a `message` event. */
+  write(...args: EventParams<EmitEvents, any>): this {
+    return this.send(...args);
+  }
+
+  /**
+   * How long the next emit waits for its answer. The ack is then called with an error, or with null and the answer.
+   *
+   * @param ms - in milliseconds
+   */
+  timeout(ms: number): Socket<ListenEvents, DecorateAcks<EmitEvents>, ServerSideEvents, SocketData> {
+    this.ackTimeout = timerMs(ms);
+    return this as any;
+  }
+
+  /** Whether the next emit's packet may be compressed. True without a call. */
+  compress(compress: boolean): this {
+    if (compress) this.flags &= ~Flag.NoCompress;
+    else this.flags |= Flag.NoCompress;
+    return this;
+  }
+
+  /** The next emit may be dropped if the client is not ready to receive. */
+  get volatile(): this {
+    this.flags |= Flag.Volatile;
+    return this;
+  }
+
+  // ---- rooms ----
+
+  /** Joins rooms. At once. */
+  join(rooms: Room | Room[]): Promise<void> | void {
+    if (this.state === State.Disconnected) return;
+    this.conn._engine.join(this._key, (Array.isArray(rooms) ? rooms : [rooms]).map(encodeRoom));
+  }
+
+  /** Leaves a room. At once. */
+  leave(room: Room): Promise<void> | void {
+    this.conn._engine.leave(this._key, encodeRoom(room));
+  }
+
+  /** To the members of rooms, without this socket. */
+  to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.others().to(room);
+  }
+
+  /** The same as {@link to}. */
+  in(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.others().in(room);
+  }
+
+  /** To everybody but the members of rooms and this socket. */
+  except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
+    return this.others().except(room);
+  }
+
+  /** To everybody but this socket. */
+  get broadcast(): BroadcastOperator<EmitEvents, SocketData> {
+    return this.others();
+  }
+
+  /** To everybody on this server but this socket. */
+  get local(): BroadcastOperator<EmitEvents, SocketData> {
+    return this.others().local;
+  }
+
+  /**
+   * Disconnects the client from this namespace.
+   *
+   * @param close - close the connection below too, with all its namespaces
+   */
+  disconnect(close = false): this {
+    if (!this.connected) return this;
+    if (close) {
+      for (const socket of [...this.conn._sockets]) socket._disconnectFromHere(true);
+    } else {
+      this._disconnectFromHere(false);
+    }
+    return this;
+  }
+
+  // ---- in ----
+
+  /** Adds a middleware: it sees each incoming event, may change its arguments, and lets it pass by calling `next()`. */
+  use(middleware: Middleware): this {
+    this.middlewares ??= [];
+    this.middlewares.push(middleware);
+    return this;
+  }
+
+  /** Adds a listener for every incoming event, whatever the middlewares say. */
+  onAny(listener: AnyListener): this {
+    this.anyListeners ??= [];
+    this.anyListeners.push(listener);
+    return this;
+  }
+
+  /** {@link onAny}, before the others. */
+  prependAny(listener: AnyListener): this {
+    this.anyListeners ??= [];
+    this.anyListeners.unshift(listener);
+    return this;
+  }
+
+  /** Removes a catch-all listener, or all. */
+  offAny(listener?: AnyListener): this {
+    removeListener(this.anyListeners, listener);
+    return this;
+  }
+
+  /** The catch-all listeners; the list itself. */
+  listenersAny(): AnyListener[] {
+    this.anyListeners ??= [];
+    return this.anyListeners;
+  }
+
+  /** Adds a listener for every event this socket is sent, broadcasts included. */
+  onAnyOutgoing(listener: AnyListener): this {
+    this.outgoing().push(listener);
+    return this;
+  }
+
+  /** {@link onAnyOutgoing}, before the others. */
+  prependAnyOutgoing(listener: AnyListener): this {
+    this.outgoing().unshift(listener);
+    return this;
+  }
+
+  /** Removes an outgoing catch-all listener, or all. */
+  offAnyOutgoing(listener?: AnyListener): this {
+    removeListener(this.anyOutgoingListeners, listener);
+    return this;
+  }
+
+  /** The outgoing catch-all listeners; the list itself. */
+  listenersAnyOutgoing(): AnyListener[] {
+    return this.outgoing();
+  }
+
+  // ---- what the namespace and the engine call ----
+
+  /** @internal The middlewares let it in. */
+  _accepted(): void {
+    this.state = State.Connected;
+    this.conn._engine.accept(this._key);
+  }
+
+  /** @internal A middleware refused it. */
+  _rejected(error: ExtendedError): void {
+    this.state = State.Disconnected;
+    const { _engine: engine, protocol } = this.conn;
+    const data = protocol === 3 ? error.data || error.message : { message: error.message, data: error.data };
+    this.forget();
+    engine.reject(this._key, JSON.stringify(data) ?? "null");
+    engine.sockets.delete(this._key);
+  }
+
+  /** @internal An event came. True if its listeners are to be called in the next tick. */
+  _arrived(event: any[], id: number): boolean {
+    if (id >= 0) event.push(this.answerer(id));
+    const { anyListeners, middlewares } = this;
+    if (anyListeners !== undefined) for (const listener of anyListeners.slice()) listener.apply(this, event);
+    if (middlewares === undefined) return true;
+    this.runMiddlewares(middlewares.slice(), event as Event);
+    return false;
+  }
+
+  /** @internal Calls the listeners of an event. */
+  _deliver(event: any[]): void {
+    if (this.state !== State.Connected) return;
+    // As if there were a listener for it always: an unheard "error" must not be thrown.
+    if (event[0] === "error" && this.listenerCount("error") === 0) return;
+    callListeners.apply(this, event as any);
+  }
+
+  /** @internal Tells the outgoing catch-all listeners. */
+  _notifyOutgoing(event: any[]): void {
+    if (this.anyOutgoingListeners === undefined) return;
+    for (const listener of this.anyOutgoingListeners.slice()) listener.apply(this, event);
+  }
+
+  /** @internal */
+  get _watchesOutgoing(): boolean {
+    return this.anyOutgoingListeners !== undefined && this.anyOutgoingListeners.length > 0;
+  }
+
+  /** @internal The engine says that it is over. */
+  _ended(reason: DisconnectReason, detail: string): void {
+    // The packet was nonsense: who listens learns what kind.
+    if (reason === "forced close" && detail !== "") this.fail(new Error(detail));
+    this._close(reason, describe(reason, detail));
+  }
+
+  /** @internal From here: as {@link disconnect}, the client is told by the engine. */
+  _disconnectFromHere(close: boolean): void {
+    this.conn._engine.disconnect(this._key, close);
+    this._close("server namespace disconnect", undefined);
+  }
+
+  /** @internal `disconnecting`, out of everything, `disconnect`. */
+  _close(reason: DisconnectReason, description: Error | undefined): void {
+    if (this.state === State.Disconnected) return;
+    // Only the middlewares have seen a socket that is not connected yet: it ends in silence.
+    const known = this.state === State.Connected;
+    if (known) callListeners.call(this, "disconnecting", reason, description);
+    this.forget();
+    this.conn._engine.release(this._key);
+    this.state = State.Disconnected;
+    if (known) callListeners.call(this, "disconnect", reason, description);
+  }
+
+  private forget(): void {
+    const { _sockets: sockets } = this.conn;
+    const at = sockets.indexOf(this as unknown as Socket);
+    if (at >= 0) sockets.splice(at, 1);
+    this.nsp._left(this);
+  }
+
+  private fail(error: Error): void {
+    if (this.listenerCount("error") > 0) callListeners.call(this, "error", error);
+  }
+
+  private runMiddlewares(middlewares: Middleware[], event: Event): void {
+    const run = (at: number): void => {
+      if (at === middlewares.length) return done();
+      middlewares[at](event, (error) => (error ? done(error) : run(at + 1)));
+    };
+    const done = (error?: Error): void => {
+      process.nextTick(() => (error ? this.fail(error) : this._deliver(event)));
+    };
+    run(0);
+  }
+
+  /** The function that a handler answers by: the first call counts. */
+  private answerer(id: number): (...args: any[]) => void {
+    let answered = false;
+    return (...args) => {
+      if (answered) return;
+      answered = true;
+      this.conn._engine.ack(this._key, id, encode(args));
+    };
+  }
+
+  private outgoing(): AnyListener[] {
+    if (this.anyOutgoingListeners === undefined) {
+      this.anyOutgoingListeners = [];
+      this.nsp._outgoingWatched = true;
+    }
+    return this.anyOutgoingListeners;
+  }
+
+  /** Everybody but this socket, with the flags set so far. */
+  private others(): BroadcastOperator<EmitEvents, SocketData> {
+    const { flags, ackTimeout } = this;
+    this.flags = 0;
+    this.ackTimeout = undefined;
+    return new BroadcastOperator<EmitEvents, SocketData>(this.nsp as any, new Set(), new Set([this.id]), {
+      ...((flags & Flag.Volatile) !== 0 && { volatile: true }),
+      ...((flags & Flag.NoCompress) !== 0 && { compress: false }),
+      ...(ackTimeout !== undefined && { timeout: ackTimeout }),
+    });
+  }
+
+  private buildHandshake(): Handshake {
+    const request = this.conn.request as IncomingMessage | null | undefined;
+    const headers = request?.headers ?? {};
+    const url = request?.url ?? "";
+    return {
+      headers,
+      time: String(new Date(this.issued)),
+      address: this.conn.remoteAddress ?? "",
+      xdomain: headers.origin !== undefined,
+      secure: request == null || Boolean((request.socket as Partial<TLSSocket>).encrypted),
+      issued: this.issued,
+      url,
+      query: queryOf(url),
+      auth: this.auth,
+    };
+  }
+}
+
+// Defaults of the fields that are made when first used.
+Object.assign(Socket.prototype, { flags: 0, ackTimeout: undefined });
+
+/** The query of a URL: the last value of each name, in an object without prototype. @internal */
+export function queryOf(url: string): Record<string, string> {
+  const query: Record<string, string> = Object.create(null);
+  const at = url.indexOf("?");
+  if (at >= 0) for (const [name, value] of new URLSearchParams(url.slice(at))) query[name] = value;
+  return query;
+}
+
+/** A time as Node's timers understand it: whole ms from 1 on; anything else counts as 1. @internal */
+export function timerMs(ms: number | undefined): number {
+  const number = Number(ms);
+  return number >= 1 && number <= 0x7fff_ffff ? Math.trunc(number) : 1;
+}
+
+function removeListener(listeners: AnyListener[] | undefined, listener: AnyListener | undefined): void {
+  if (listeners === undefined) return;
+  if (listener === undefined) return void listeners.splice(0);
+  const at = listeners.indexOf(listener);
+  if (at >= 0) listeners.splice(at, 1);
+}
