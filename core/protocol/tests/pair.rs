@@ -1,0 +1,128 @@
+//! Two sessions talk to each other under a fake clock (`pair/mod.rs`).
+
+#[path = "pair/mod.rs"]
+mod harness;
+
+use std::time::Duration;
+
+use ferrio_protocol::engine::{Transport, handshake};
+use ferrio_protocol::{Event, Reason, Text};
+use harness::{Pair, Side, settings};
+
+/// The promise of the upgrade: nothing lost, nothing doubled, nothing reordered, whatever overtakes what.
+#[test]
+fn an_upgrade_keeps_every_message_in_order() {
+    for seed in 0..3000 {
+        let mut pair = Pair::joined(Transport::Polling, seed, "/");
+        let mut sent = [0, 0];
+        for _ in 0..60 {
+            let side = if pair.chance.below(2) == 0 { Side::Client } else { Side::Server };
+            let number = sent[side as usize];
+            pair.emit(side, "/", number);
+            sent[side as usize] += 1;
+            let pause = pair.chance.below(60);
+            pair.run_for(Duration::from_millis(pause));
+        }
+        pair.run_for(Duration::from_secs(5));
+        assert_eq!(pair.client.transport(), Transport::WebSocket, "seed {seed}");
+        assert_eq!(pair.server.transport(), Transport::WebSocket, "seed {seed}");
+        assert_eq!(pair.numbers(Side::Server), (0..sent[0]).collect::<Vec<_>>(), "to the server, seed {seed}");
+        assert_eq!(pair.numbers(Side::Client), (0..sent[1]).collect::<Vec<_>>(), "to the client, seed {seed}");
+    }
+}
+
+#[test]
+fn heartbeats_keep_an_idle_pair_alive_for_a_day() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut pair = Pair::joined(transport, 1, "/");
+        pair.run_for(Duration::from_secs(24 * 3600));
+        assert!(pair.client.is_open() && pair.server.is_open(), "{transport:?}");
+        pair.emit(Side::Server, "/", 7);
+        pair.run_for(Duration::from_secs(1));
+        assert_eq!(pair.numbers(Side::Client), [7]);
+    }
+}
+
+#[test]
+fn a_silent_server_is_noticed_after_interval_and_timeout() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut pair = Pair::joined(transport, 1, "/");
+        pair.run_for(Duration::from_secs(5));
+        let start = pair.now;
+        pair.deaf = true;
+        pair.run_until(|pair| pair.client_events.iter().any(|event| matches!(event, Event::Closed { .. })));
+        let waited = pair.now - start;
+        assert!(waited <= Duration::from_secs(45) && waited >= Duration::from_secs(39), "{waited:?}");
+        assert_eq!(reason(&pair.client_events), Reason::PingTimeout);
+    }
+}
+
+#[test]
+fn a_client_that_joins_nothing_is_let_go() {
+    let mut pair = Pair::new(Transport::WebSocket, settings(), 1);
+    pair.run_for(Duration::from_secs(46));
+    assert_eq!(reason(&pair.server_events), Reason::ForcedClose);
+    assert_eq!(pair.gone, [true, true]);
+}
+
+#[test]
+fn a_close_of_the_server_sends_what_is_queued_first() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut pair = Pair::joined(transport, 3, "/");
+        pair.run_for(Duration::from_secs(2));
+        for number in 0..5 {
+            pair.emit(Side::Server, "/", number);
+        }
+        let now = pair.now;
+        pair.server.close(Reason::ForcedServerClose, false, now);
+        pair.settle();
+        pair.run_for(Duration::from_secs(40));
+        assert_eq!(pair.numbers(Side::Client), [0, 1, 2, 3, 4], "{transport:?}");
+        assert_eq!(reason(&pair.client_events), Reason::TransportClose, "{transport:?}");
+    }
+}
+
+#[test]
+fn a_namespace_is_left_from_either_side() {
+    let mut pair = Pair::joined(Transport::WebSocket, 3, "/chat");
+    let nsp = Text::from_static("/chat");
+    assert!(pair.client.disconnect(&nsp));
+    pair.settle();
+    pair.run_for(Duration::from_secs(1));
+    assert!(pair.server_events.iter().any(|event| matches!(event, Event::Disconnect { nsp } if nsp == "/chat")));
+    assert!(pair.server.is_open(), "the connection stays");
+    assert!(!pair.server.disconnect(&nsp), "it has left already");
+}
+
+#[test]
+fn a_refused_client_may_ask_again() {
+    let mut pair = Pair::new(Transport::WebSocket, settings(), 3);
+    pair.run_until(|pair| pair.client.is_open());
+    let nsp = Text::from_static("/");
+    for _ in 0..2 {
+        pair.client.connect(nsp.clone(), Some(Text::from_static(r#"{"token":"bad"}"#)));
+        pair.settle();
+        pair.run_for(Duration::from_secs(1));
+        assert!(pair.server.reject(&nsp, Text::from_static(r#"{"message":"no"}"#)));
+        pair.settle();
+        pair.run_for(Duration::from_secs(1));
+    }
+    let refusals = pair.client_events.iter().filter(|event| matches!(event, Event::ConnectError { .. })).count();
+    assert_eq!(refusals, 2);
+    assert!(pair.server.is_open());
+}
+
+#[test]
+fn session_ids_are_what_sticky_balancers_expect() {
+    let sid = handshake::session_id([255; 15]);
+    assert_eq!(sid.len(), 20);
+    assert!(sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+}
+
+fn reason(events: &[Event]) -> Reason {
+    let closed = events.iter().find_map(|event| match event {
+        Event::Closed { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    closed.expect("it closed")
+}
