@@ -93,7 +93,11 @@ impl Codec {
             return Ok(());
         }
         let (sound, verdict) = self.scanner.scan(bytes, Instant::now);
-        let verdict = self.read(&bytes[..sound], on).and(verdict);
+        let verdict = match self.read(&bytes[..sound], on) {
+            Ok(()) if !self.over => verdict,
+            // A close frame came before what the scanner has found.
+            read => read,
+        };
         self.over |= verdict.is_err();
         if self.over || self.scanner.is_between_messages() {
             self.context = None;
@@ -110,7 +114,11 @@ impl Codec {
         if bytes.is_empty() {
             return Ok(());
         }
-        let context = self.context.get_or_insert_with(|| Box::new(context(bytes.len(), self.max)));
+        let whole = self.scanner.is_between_messages();
+        let context = self.context.get_or_insert_with(|| {
+            let turn = if whole { bytes.len() } else { PARTIAL_BUFFER / 2 };
+            Box::new(context(turn, self.max))
+        });
         let mut slice = Slice(bytes);
         let mut pinged = None;
         let result = loop {
@@ -161,8 +169,11 @@ fn control_frame(first: u8, payload: &[u8]) -> Bytes {
     frame.into()
 }
 
-/// A context for `turn` bytes that are at hand. tungstenite zeroes its read buffer before each read and reserves the length
-/// of a frame again when it has the frame already: twice the turn spares it any growing. Large turns come in steps.
+/// A context for `turn` bytes that are at hand.
+///
+/// tungstenite zeroes its buffer before each read, and reserves the length of a frame again when it has the frame already:
+/// twice the turn spares it any growing. Messages are slices of this buffer, so one that is kept holds no more than what
+/// came with it.
 fn context(turn: usize, max: usize) -> WebSocketContext {
     let buffer = (2 * turn + 16).clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
     let config = WebSocketConfig::default()
@@ -175,6 +186,9 @@ fn context(turn: usize, max: usize) -> WebSocketContext {
 }
 
 const SMALLEST_BUFFER: usize = 256;
+/// For a message whose rest is still to come.
+const PARTIAL_BUFFER: usize = 4 << 10;
+/// Larger turns are read in steps.
 const LARGEST_BUFFER: usize = 16 << 10;
 
 /// What is left of the bytes that were fed. The pongs and close frames tungstenite writes go nowhere: ours are better
