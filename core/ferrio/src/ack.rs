@@ -1,6 +1,7 @@
 //! Answers that are awaited: of one client, or of every receiver of a broadcast.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrio_protocol::socket::Payload;
 use parking_lot::Mutex;
@@ -33,7 +34,7 @@ pub(crate) enum Waiter {
 /// The answers to one broadcast.
 pub(crate) struct Gather {
     state: Mutex<State>,
-    on_each: Box<dyn Fn(&Socket, Payload) + Send + Sync>,
+    on_each: OnEach,
 }
 
 struct State {
@@ -45,8 +46,21 @@ struct State {
     timer: Option<Key>,
 }
 
+/// Called with each answer to a broadcast.
+pub type OnEach = Box<dyn Fn(&Socket, Payload) + Send + Sync>;
+
 /// Called when a broadcast's answers are complete, or no more will come.
 pub type OnEnd = Box<dyn FnOnce(Gathered) + Send>;
+
+/// What a broadcast asks of its receivers.
+pub struct Ask {
+    /// How long to wait; `None` until all have answered.
+    pub timeout: Option<Duration>,
+    /// Hears each answer.
+    pub on_each: OnEach,
+    /// Hears the end.
+    pub on_end: OnEnd,
+}
 
 /// How a broadcast with acks ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +74,7 @@ pub struct Gathered {
 }
 
 impl Gather {
-    pub(crate) fn new(on_each: Box<dyn Fn(&Socket, Payload) + Send + Sync>, on_end: OnEnd) -> Self {
+    pub(crate) fn new(on_each: OnEach, on_end: OnEnd) -> Self {
         let state = State { missing: 0, expected: 0, asked_all: false, on_end: Some(on_end), timer: None };
         Self { state: Mutex::new(state), on_each }
     }

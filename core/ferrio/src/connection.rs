@@ -235,7 +235,7 @@ impl Connection {
             self.hub.app.drain(self);
         }
         if let Some(error) = broken {
-            self.wire_closed(Cause::Error(error));
+            self.handle(Input::Closed { via: Via::Main, cause: Cause::Error(error) });
         } else if ended {
             self.handle(Input::Closed { via: Via::Main, cause: Cause::Closed });
         }

@@ -12,7 +12,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ferrio_protocol::Cause;
@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
-use crate::net::websocket::{Codec, Incoming, close_frame};
+use crate::net::websocket::{Codec, Incoming};
 use crate::net::{Link, Socket, Stream};
 use crate::outbound::{OwnWire, Wire, WireId};
 use crate::turn::Turn;
@@ -112,7 +112,6 @@ impl Task {
                 _ = tcp.writable(), if blocked => {
                     self.connection.with_outbound(|outbound| outbound.writable(self.id, 0));
                     self.connection.flush();
-                    pong(&mut self.codec, &self.connection, self.id);
                 }
                 _ = ready_to_read(&self.connection, tcp) => {
                     if let Read::Ended(cause) = self.read_tcp(tcp) {
@@ -228,34 +227,29 @@ impl Task {
 /// Feeds bytes of a WebSocket to its connection: ours, or a host's.
 pub(crate) fn feed(codec: &mut Codec, connection: &Arc<Connection>, id: WireId, bytes: &[u8]) -> Read {
     let mut frames: SmallVec<[Frame; 8]> = SmallVec::new();
+    let mut pong = None;
     let mut closed = None;
-    let fed = codec.feed(bytes, Instant::now(), &mut |incoming| match incoming {
+    let fed = codec.feed(bytes, &mut |incoming| match incoming {
         Incoming::Frame(frame) => frames.push(frame),
-        Incoming::Close(code) => closed = Some(code),
+        Incoming::Pong(reply) => pong = Some(reply),
+        Incoming::Close(reply) => closed = Some(reply),
     });
     if !frames.is_empty() {
         connection.frames(frames.into_iter());
     }
-    pong(codec, connection, id);
+    if let Some(reply) = pong {
+        connection.push_raw(id, reply, false);
+    }
     if let Err(fault) = fed {
-        connection.push_raw(id, close_frame(Some(fault.code())), true);
+        connection.push_raw(id, fault.close_frame(), true);
         return Read::Ended(Cause::Error(Cow::Owned(fault.to_string())));
     }
     match closed {
-        Some(code) => {
-            connection.push_raw(id, close_frame(code), true);
+        Some(reply) => {
+            connection.push_raw(id, reply, true);
             Read::Ended(Cause::Closed)
         }
         None => Read::Open,
-    }
-}
-
-/// Answers the last ping once it can be written: a peer that pings and does not read has one pong waiting, not a queue.
-fn pong(codec: &mut Codec, connection: &Connection, id: WireId) {
-    if !connection.with_outbound(|outbound| outbound.is_blocked(id))
-        && let Some(pong) = codec.take_pong()
-    {
-        connection.push_raw(id, pong, false);
     }
 }
 

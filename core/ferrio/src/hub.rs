@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::ack::{Gather, OnEnd, Waiter};
+use crate::ack::{Ask, Gather, Waiter};
 use crate::application::Application;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -121,10 +121,9 @@ impl Hub {
         receivers: &Receivers,
         payload: Payload,
         flags: Flags,
-        timeout: Option<std::time::Duration>,
-        on_each: Box<dyn Fn(&Socket, Payload) + Send + Sync>,
-        on_end: OnEnd,
+        ask: Ask,
     ) {
+        let Ask { timeout, on_each, on_end } = ask;
         let id = namespace.next_ack_id();
         let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload));
         let gather = Arc::new(Gather::new(on_each, on_end));

@@ -326,9 +326,12 @@ impl Outbound {
         }
     }
 
-    /// Bytes past the queue: a WebSocket pong, or the answer to a close frame.
+    /// Bytes past the queue: a WebSocket pong, or the answer to a close frame. A pong is for a peer that reads: one that
+    /// lets its socket fill up gets none.
     pub(crate) fn push_raw(&mut self, wire: WireId, bytes: Bytes, close: bool) {
-        if let Some(lane) = self.lane(wire) {
+        if let Some(lane) = self.lane(wire)
+            && (close || !lane.blocked)
+        {
             lane.said_close |= close;
             lane.push(bytes);
             lane.flush();
@@ -379,7 +382,7 @@ impl Outbound {
     pub(crate) fn flush(&mut self) -> Flushed {
         self.noted = false;
         let mut flushed = Flushed::default();
-        if self.overflowed {
+        if self.overflowed && !matches!(self.main, Main::Closed) {
             flushed.broken = Some("slow consumer: outbound queue over the hard limit".into());
             return flushed;
         }
