@@ -12,13 +12,18 @@ pub mod event;
 pub mod ids;
 
 mod bridge;
+mod lifecycle;
 mod mailbox;
+mod options;
+mod pending;
+mod runtime;
 mod sync;
 
 pub use bridge::{Engine, Wake};
 pub use command::{AckRequest, Command, Flags, Target};
 pub use event::{AckEnd, Event, LinkData};
 pub use ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+pub use runtime::Forked;
 
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,454 @@
+//! What a host may set, as a JSON object. Every default is [`Config`]'s or stands in [`Options::default`], none is restated.
+//!
+//! Names are those of socket.io where it has the option; the rest are the fields of [`Config`] and [`Limits`]. Times are in
+//! milliseconds, sizes in bytes. `null` means "not given", except where it is a value of its own (see the table).
+//!
+//! | name | value |
+//! |---|---|
+//! | `dialect` | `"node"`, `"python"` |
+//! | `path` | text; slashes at its ends do not matter |
+//! | `addTrailingSlash`, `allowUpgrades`, `cleanupEmptyChildNamespaces` | true, false |
+//! | `allowEIO3` (or `allowEio3`) | true, false |
+//! | `transports` | list of `"polling"`, `"websocket"` |
+//! | `pingInterval`, `pingTimeout`, `upgradeTimeout`, `connectTimeout`, `closeTimeout`, `headerTimeout` | ms |
+//! | `maxHttpBufferSize` (or `maxPayload`) | bytes |
+//! | `httpCompression` | true, false, `{"threshold": bytes}` |
+//! | `compressionThreshold` | bytes, `null` for never |
+//! | `cookie` | null, false, true, `{"name", "attributes"}` (`attributes` as they are sent: `"Path=/; HttpOnly"`) |
+//! | `cors` | null (the dialect's rule), false or `"off"` (the host sees to it), `{"origin", "credentials"}` |
+//! | `cors.origin` | true or `"*"` (every origin), text, list of texts |
+//! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
+//! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
+//! | `ioThreads` | 1 to 1024 |
+//! | `mailboxBytes` | bytes of undelivered events above which connections stop reading |
+
+use std::time::Duration;
+
+use ferrio::config::{Config, Cookie, Cors};
+use ferrio_protocol::engine::Transport;
+use ferrio_protocol::{Dialect, Limits};
+use serde_json::{Map, Value};
+
+use crate::StartError;
+
+/// How an engine behaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The server.
+    pub(crate) config: Config,
+    /// Threads that do the I/O. 1: a second one costs 25 % more CPU at low load and gains nothing at 50 connections.
+    pub(crate) io_threads: usize,
+    /// Bytes of undelivered events above which connections stop reading. 8 MiB: some 30,000 small events, a tenth of a second
+    /// of a host at its limit.
+    pub(crate) mailbox_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { config: Config::default(), io_threads: 1, mailbox_bytes: 8 << 20 }
+    }
+}
+
+impl Options {
+    /// Reads a JSON object.
+    ///
+    /// # Errors
+    /// Names the option that is unknown, or says what it should be.
+    pub(crate) fn parse(text: &str) -> Result<Self, StartError> {
+        let object: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))?;
+        let mut options = Self::default();
+        for (name, value) in &object {
+            match options.set(name, value) {
+                Ok(()) => {}
+                // Not given. The readers below refuse it, unless it is a value of its own.
+                Err(wrong) if value.is_null() && !wrong.unknown => {}
+                Err(wrong) => return Err(StartError::Options(wrong.within(name))),
+            }
+        }
+        options.check().map_err(StartError::Options)?;
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), Wrong> {
+        let config = &mut self.config;
+        match name {
+            "compressionThreshold" => config.compression_threshold = optional(value, bytes)?,
+            "cookie" => config.cookie = cookie(value)?,
+            "cors" => config.cors = cors(value)?,
+            "dialect" => config.dialect = dialect(value)?,
+            "path" => config.path = path(text(value)?),
+            "addTrailingSlash" => config.add_trailing_slash = flag(value)?,
+            "transports" => config.transports = transports(value)?,
+            "allowUpgrades" => config.allow_upgrades = flag(value)?,
+            "allowEIO3" | "allowEio3" => config.allow_eio3 = flag(value)?,
+            "pingInterval" => config.ping_interval = some_time(value)?,
+            "pingTimeout" => config.ping_timeout = some_time(value)?,
+            "upgradeTimeout" => config.upgrade_timeout = time(value)?,
+            "connectTimeout" => config.connect_timeout = time(value)?,
+            "closeTimeout" => config.close_timeout = time(value)?,
+            "headerTimeout" => config.header_timeout = some_time(value)?,
+            "maxHttpBufferSize" | "maxPayload" => config.limits.max_payload = bytes(value)?,
+            "httpCompression" => config.compression_threshold = compression(value, config.compression_threshold)?,
+            "highMark" => config.high_mark = bytes(value)?,
+            "hardLimit" => config.hard_limit = bytes(value)?,
+            "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
+            "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
+            "limits" => limits(value, &mut config.limits)?,
+            "ioThreads" => self.io_threads = count(value, 1, 1024)?,
+            "mailboxBytes" => self.mailbox_bytes = bytes(value)?,
+            _ => return Err(Wrong::unknown()),
+        }
+        Ok(())
+    }
+
+    /// What no single option shows.
+    fn check(&self) -> Result<(), String> {
+        if self.config.hard_limit < self.config.high_mark {
+            return Err("hardLimit: must not be below highMark".into());
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a value, and where below its option.
+#[derive(Debug)]
+struct Wrong {
+    below: String,
+    what: String,
+    unknown: bool,
+}
+
+impl Wrong {
+    fn expected(what: &str, value: &Value) -> Self {
+        // Not longer than it helps: a value may be anything.
+        let mut shown = value.to_string();
+        if shown.len() > 40 {
+            shown = format!("{}…", shown.chars().take(40).collect::<String>());
+        }
+        Self { below: String::new(), what: format!("expected {what}, got {shown}"), unknown: false }
+    }
+
+    fn unknown() -> Self {
+        Self { below: String::new(), what: "no such option".into(), unknown: true }
+    }
+
+    fn below(self, name: &str) -> Self {
+        Self { below: format!(".{name}{}", self.below), ..self }
+    }
+
+    fn within(self, name: &str) -> String {
+        format!("{name}{}: {}", self.below, self.what)
+    }
+}
+
+fn flag(value: &Value) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| Wrong::expected("true or false", value))
+}
+
+fn text(value: &Value) -> Result<&str, Wrong> {
+    value.as_str().ok_or_else(|| Wrong::expected("text", value))
+}
+
+/// A whole number; hosts write 1e6 as 1000000.0.
+fn count(value: &Value, least: usize, most: usize) -> Result<usize, Wrong> {
+    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT).contains(number));
+    match number.map(|number| number as usize) {
+        Some(number) if (least..=most).contains(&number) => Ok(number),
+        _ if most == usize::MAX => Err(Wrong::expected("a whole number of at least 0", value)),
+        _ => Err(Wrong::expected(&format!("a whole number from {least} to {most}"), value)),
+    }
+}
+
+fn bytes(value: &Value) -> Result<usize, Wrong> {
+    count(value, 0, usize::MAX)
+}
+
+/// Milliseconds, with a fraction if need be (Python's are seconds times 1000).
+fn time(value: &Value) -> Result<Duration, Wrong> {
+    value
+        .as_f64()
+        .filter(|ms| (0.0..=LONGEST).contains(ms))
+        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
+        .ok_or_else(|| Wrong::expected("a number of milliseconds from 0 to 2147483647", value))
+}
+
+/// A time that means nothing below a millisecond.
+fn some_time(value: &Value) -> Result<Duration, Wrong> {
+    time(value)
+        .ok()
+        .filter(|time| *time >= Duration::from_millis(1))
+        .ok_or_else(|| Wrong::expected("a number of milliseconds from 1 to 2147483647", value))
+}
+
+fn optional<T>(value: &Value, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
+    if value.is_null() { Ok(None) } else { read(value).map(Some) }
+}
+
+fn dialect(value: &Value) -> Result<Dialect, Wrong> {
+    match value.as_str() {
+        Some("node") => Ok(Dialect::Node),
+        Some("python") => Ok(Dialect::Python),
+        _ => Err(Wrong::expected(r#""node" or "python""#, value)),
+    }
+}
+
+fn path(given: &str) -> String {
+    match given.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
+    }
+}
+
+fn transports(value: &Value) -> Result<Vec<Transport>, Wrong> {
+    let wrong = || Wrong::expected(r#"a list of "polling", "websocket""#, value);
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)?;
+    list.iter()
+        .map(|name| match name.as_str() {
+            Some("polling") => Ok(Transport::Polling),
+            Some("websocket") => Ok(Transport::WebSocket),
+            _ => Err(wrong()),
+        })
+        .collect()
+}
+
+fn compression(value: &Value, default: Option<usize>) -> Result<Option<usize>, Wrong> {
+    match value {
+        Value::Bool(false) => Ok(None),
+        Value::Bool(true) => Ok(default),
+        Value::Object(object) => {
+            let mut threshold = default;
+            for (name, value) in object {
+                match name.as_str() {
+                    "threshold" => threshold = Some(bytes(value).map_err(|wrong| wrong.below(name))?),
+                    _ => return Err(Wrong::unknown().below(name)),
+                }
+            }
+            Ok(threshold)
+        }
+        _ => Err(Wrong::expected(r#"true, false or {"threshold": bytes}"#, value)),
+    }
+}
+
+fn cookie(value: &Value) -> Result<Option<Cookie>, Wrong> {
+    let mut cookie = Cookie { name: "io".into(), attributes: "Path=/; HttpOnly; SameSite=Lax".into() };
+    match value {
+        Value::Null | Value::Bool(false) => return Ok(None),
+        Value::Bool(true) => {}
+        Value::Object(object) => {
+            for (name, value) in object {
+                match name.as_str() {
+                    "name" => cookie.name = part(value, TOKEN).map_err(|wrong| wrong.below(name))?,
+                    "attributes" => cookie.attributes = part(value, ATTRIBUTES).map_err(|wrong| wrong.below(name))?,
+                    _ => return Err(Wrong::unknown().below(name)),
+                }
+            }
+        }
+        _ => return Err(Wrong::expected(r#"true, false or {"name", "attributes"}"#, value)),
+    }
+    Ok(Some(cookie))
+}
+
+/// Text for a header: it must not end the header, nor (a name) the attribute.
+fn part(value: &Value, allowed: fn(char) -> bool) -> Result<String, Wrong> {
+    let part = text(value)?;
+    if part.chars().all(allowed) {
+        Ok(part.to_owned())
+    } else {
+        Err(Wrong::expected("text that may stand in a Set-Cookie header", value))
+    }
+}
+
+const TOKEN: fn(char) -> bool = |c| c.is_ascii_graphic() && !r#"()<>@,;:\"/[]?={}"#.contains(c);
+const ATTRIBUTES: fn(char) -> bool = |c| c.is_ascii_graphic() || c == ' ';
+
+fn cors(value: &Value) -> Result<Cors, Wrong> {
+    let object = match value {
+        Value::Null => return Ok(Cors::Dialect),
+        Value::Bool(false) => return Ok(Cors::Off),
+        Value::String(word) if word == "off" => return Ok(Cors::Off),
+        Value::Object(object) => object,
+        _ => return Err(Wrong::expected(r#"false, "off" or {"origin", "credentials"}"#, value)),
+    };
+    let (mut origins, mut credentials) = (None, false);
+    for (name, value) in object {
+        match name.as_str() {
+            "origin" => origins = list_of_origins(value).map_err(|wrong| wrong.below(name))?,
+            "credentials" => credentials = flag(value).map_err(|wrong| wrong.below(name))?,
+            _ => return Err(Wrong::unknown().below(name)),
+        }
+    }
+    Ok(match origins {
+        None => Cors::Any { credentials },
+        Some(origins) => Cors::List { origins, credentials },
+    })
+}
+
+/// `None` is every origin.
+fn list_of_origins(value: &Value) -> Result<Option<Vec<String>>, Wrong> {
+    let wrong = || Wrong::expected(r#"true, "*", an origin or a list of origins"#, value);
+    match value {
+        Value::Null | Value::Bool(true) => Ok(None),
+        Value::String(one) if one == "*" => Ok(None),
+        Value::String(one) => Ok(Some(vec![one.clone()])),
+        Value::Array(list) => {
+            list.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<_>>().map(Some).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn limits(value: &Value, limits: &mut Limits) -> Result<(), Wrong> {
+    let object = value.as_object().ok_or_else(|| Wrong::expected("an object", value))?;
+    for (name, value) in object {
+        let result = match name.as_str() {
+            "packetsPerPayload" => bytes(value).map(|count| limits.packets_per_payload = count),
+            "attachments" => bytes(value).map(|count| limits.attachments = count),
+            "reassembly" => time(value).map(|time| limits.reassembly = time),
+            "jsonDepth" => bytes(value).map(|count| limits.json_depth = count),
+            "namespaces" => bytes(value).map(|count| limits.namespaces = count),
+            "namespaceName" => bytes(value).map(|count| limits.namespace_name = count),
+            "eventName" => bytes(value).map(|count| limits.event_name = count),
+            _ => Err(Wrong::unknown()),
+        };
+        result.map_err(|wrong| wrong.below(name))?;
+    }
+    Ok(())
+}
+
+/// Longest time, in ms: 24 days, the longest timer of JavaScript.
+const LONGEST: f64 = 2_147_483_647.0;
+/// The largest whole number that JavaScript holds exactly.
+const EXACT: f64 = 9_007_199_254_740_991.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Options {
+        Options::parse(text).unwrap()
+    }
+
+    fn refused(text: &str) -> String {
+        Options::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_given_is_the_default() {
+        let (given, default) = (parsed("{}"), Options::default());
+        assert_eq!(format!("{given:?}"), format!("{default:?}"));
+        for name in
+            ["dialect", "path", "allowEIO3", "pingInterval", "maxPayload", "cookie", "cors", "limits", "ioThreads"]
+        {
+            assert_eq!(format!("{:?}", parsed(&format!(r#"{{"{name}":null}}"#))), format!("{default:?}"), "{name}");
+        }
+    }
+
+    #[test]
+    fn everything_given() {
+        let Options { config, io_threads, mailbox_bytes } = parsed(
+            r#"{"dialect":"python","path":"chat/","addTrailingSlash":false,"transports":["websocket"],"allowUpgrades":false,
+            "allowEIO3":true,"pingInterval":300,"pingTimeout":200.5,"upgradeTimeout":1e3,"connectTimeout":0,"closeTimeout":7,
+            "headerTimeout":8,"maxHttpBufferSize":1e6,"highMark":1,"hardLimit":2,"maxHeaderBytes":3,
+            "cleanupEmptyChildNamespaces":true,"limits":{"packetsPerPayload":1,"attachments":2,"reassembly":3,"jsonDepth":4,
+            "namespaces":5,"namespaceName":6,"eventName":7},"ioThreads":2,"mailboxBytes":9}"#,
+        );
+        assert_eq!(config.dialect, Dialect::Python);
+        assert_eq!(config.path, "/chat");
+        assert!(!config.add_trailing_slash && !config.allow_upgrades && config.allow_eio3);
+        assert_eq!(config.transports, [Transport::WebSocket]);
+        assert_eq!(config.ping_interval, Duration::from_millis(300));
+        assert_eq!(config.ping_timeout, Duration::from_micros(200_500));
+        assert_eq!(config.upgrade_timeout, Duration::from_secs(1));
+        assert_eq!(config.connect_timeout, Duration::ZERO);
+        assert_eq!((config.high_mark, config.hard_limit, config.max_header_bytes), (1, 2, 3));
+        assert!(config.cleanup_empty_child_namespaces);
+        let limits = Limits {
+            max_payload: 1_000_000,
+            packets_per_payload: 1,
+            attachments: 2,
+            reassembly: Duration::from_millis(3),
+            json_depth: 4,
+            namespaces: 5,
+            namespace_name: 6,
+            event_name: 7,
+        };
+        assert_eq!(config.limits, limits);
+        assert_eq!((io_threads, mailbox_bytes), (2, 9));
+    }
+
+    #[test]
+    fn compression() {
+        let threshold = |text: &str| parsed(text).config.compression_threshold;
+        assert_eq!(threshold(r#"{"httpCompression":true}"#), Config::default().compression_threshold);
+        assert_eq!(threshold(r#"{"httpCompression":{}}"#), Config::default().compression_threshold);
+        assert_eq!(threshold(r#"{"httpCompression":false}"#), None);
+        assert_eq!(threshold(r#"{"httpCompression":{"threshold":10}}"#), Some(10));
+        assert_eq!(threshold(r#"{"compressionThreshold":null}"#), None);
+        assert_eq!(threshold(r#"{"compressionThreshold":20}"#), Some(20));
+    }
+
+    #[test]
+    fn cors_and_cookie() {
+        let cors = |text: &str| parsed(&format!(r#"{{"cors":{text}}}"#)).config.cors;
+        assert_eq!(cors("null"), Cors::Dialect);
+        assert_eq!(cors("false"), Cors::Off);
+        assert_eq!(cors(r#""off""#), Cors::Off);
+        assert_eq!(cors("{}"), Cors::Any { credentials: false });
+        assert_eq!(cors(r#"{"origin":"*","credentials":true}"#), Cors::Any { credentials: true });
+        let list = Cors::List { origins: vec!["http://a".into()], credentials: false };
+        assert_eq!(cors(r#"{"origin":"http://a"}"#), list);
+        assert_eq!(cors(r#"{"origin":["http://a"]}"#), list);
+
+        let cookie = |text: &str| parsed(&format!(r#"{{"cookie":{text}}}"#)).config.cookie;
+        assert_eq!(cookie("null"), None);
+        assert_eq!(cookie("false"), None);
+        assert_eq!(cookie("true").unwrap().name, "io");
+        let own = Cookie { name: "sid".into(), attributes: "Secure".into() };
+        assert_eq!(cookie(r#"{"name":"sid","attributes":"Secure"}"#), Some(own));
+    }
+
+    #[test]
+    fn paths() {
+        for (given, path) in [("/socket.io", "/socket.io"), ("a/b/", "/a/b"), ("/", ""), ("", "")] {
+            assert_eq!(parsed(&format!(r#"{{"path":"{given}"}}"#)).config.path, path);
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_option() {
+        for (given, error) in [
+            ("[]", "invalid option: not a JSON object: "),
+            (r#"{"pingIntervall":1}"#, "invalid option: pingIntervall: no such option"),
+            (r#"{"pingIntervall":null}"#, "invalid option: pingIntervall: no such option"),
+            (r#"{"pingInterval":"1"}"#, "invalid option: pingInterval: expected a number of milliseconds from 1 to"),
+            (r#"{"pingInterval":0}"#, "invalid option: pingInterval: "),
+            (r#"{"pingTimeout":-1}"#, "invalid option: pingTimeout: "),
+            (r#"{"connectTimeout":1e99}"#, "invalid option: connectTimeout: "),
+            (r#"{"ioThreads":0}"#, "invalid option: ioThreads: expected a whole number from 1 to 1024, got 0"),
+            (
+                r#"{"maxHttpBufferSize":1.5}"#,
+                "invalid option: maxHttpBufferSize: expected a whole number of at least 0",
+            ),
+            (r#"{"transports":[]}"#, "invalid option: transports: expected a list of "),
+            (r#"{"transports":["webtransport"]}"#, "invalid option: transports: expected a list of "),
+            (r#"{"limits":{"depth":1}}"#, "invalid option: limits.depth: no such option"),
+            (r#"{"limits":{"jsonDepth":"x"}}"#, "invalid option: limits.jsonDepth: expected a whole number"),
+            (r#"{"cors":{"methods":"GET"}}"#, "invalid option: cors.methods: no such option"),
+            (r#"{"cors":true}"#, "invalid option: cors: expected false, "),
+            (r#"{"httpCompression":{"level":1}}"#, "invalid option: httpCompression.level: no such option"),
+            (r#"{"cookie":{"name":"a b"}}"#, "invalid option: cookie.name: expected text that may stand in"),
+            (r#"{"cookie":{"attributes":"a\r\nb: c"}}"#, "invalid option: cookie.attributes: expected text that may"),
+            (r#"{"highMark":10,"hardLimit":9}"#, "invalid option: hardLimit: must not be below highMark"),
+        ] {
+            let text = refused(given);
+            assert!(text.starts_with(error), "{given}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_not_repeated_at_length() {
+        let long = "é".repeat(5000);
+        assert!(refused(&format!(r#"{{"dialect":"{long}"}}"#)).len() < 200);
+    }
+}
