@@ -14,9 +14,15 @@
 pub mod answer;
 mod cors;
 pub mod exchange;
+pub mod listener;
 pub mod refusal;
 pub mod request;
+pub mod service;
+pub mod tls;
 pub mod websocket;
+
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

@@ -1,0 +1,72 @@
+use std::convert::Infallible;
+
+use http_body_util::Empty;
+
+use super::*;
+use crate::config::Config;
+use crate::net::testing::{Seen, Toy};
+
+/// Another route of the same program.
+#[derive(Clone)]
+struct Other;
+
+impl<B> Service<Request<B>> for Other {
+    type Response = http::Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        std::future::ready(Ok(http::Response::new(Full::from("other"))))
+    }
+}
+
+#[tokio::test]
+async fn takes_its_path_and_leaves_the_rest() {
+    let (toy, mut told) = Toy::new(Config::default());
+    let mut service = EngineLayer::new(toy).layer(Other);
+    let mut ask = async |target: &str| {
+        let mut request = Request::get(target).header("x-a", "1").body(Empty::<Bytes>::new()).expect("a request");
+        request.extensions_mut().insert(Peer { address: Some([10, 0, 0, 1].into()), secure: true });
+        let (parts, body) = service.call(request).await.expect("an answer").into_parts();
+        (parts.status.as_u16(), body.collect().await.expect("a body").to_bytes())
+    };
+    assert_eq!(ask("/").await, (200, Bytes::from_static(b"other")));
+    assert_eq!(ask("/socket.io").await, (200, Bytes::from_static(b"other")));
+    assert!(told.try_recv().is_err());
+    assert_eq!(ask("http://host/socket.io/?EIO=4").await, (204, Bytes::new()));
+    let Ok(Seen::Request(head)) = told.try_recv() else { panic!("not told") };
+    assert_eq!((head.target.as_str(), head.remote.as_str(), head.secure), ("/socket.io/?EIO=4", "10.0.0.1", true));
+    assert_eq!(head.header("x-a"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_websocket_without_a_connection_is_dropped() {
+    let (toy, mut told) = Toy::new(Config::default());
+    let mut service = EngineLayer::new(toy).layer(Other);
+    let request = Request::get("/socket.io/")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .body(Empty::<Bytes>::new())
+        .expect("a request");
+    let response = service.call(request).await.expect("an answer");
+    assert_eq!(response.status(), 101);
+    assert!(matches!(told.recv().await, Some(Seen::Request(_))));
+    drop(service);
+    assert!(told.recv().await.is_none(), "no link comes of it");
+}
+
+#[test]
+fn what_cannot_be_a_header_is_left_out() {
+    let mut response = Response::new(200).header("a", "b\r\nc: d").header("e", "f");
+    response.headers.push(("bad name".into(), "x".into()));
+    response.headers.push(("g".into(), "h\r\ni: j".into()));
+    let rendered = render(response.clone());
+    assert_eq!(rendered.headers().len(), 1);
+    assert_eq!(&response.to_http1()[..], b"HTTP/1.1 200 OK\r\ne: f\r\ncontent-length: 0\r\n\r\n");
+}
