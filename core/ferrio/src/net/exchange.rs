@@ -225,3 +225,6 @@ impl Collected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
