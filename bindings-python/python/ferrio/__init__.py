@@ -1,0 +1,13 @@
+"""A Socket.IO server with a Rust engine, in the place of python-socketio.
+
+``import ferrio as socketio`` runs a server program that was written for python-socketio 5.18.
+"""
+
+from . import exceptions
+from ._ferrio import __version__ as __version__
+from .asgi import ASGIApp
+from .async_manager import AsyncManager
+from .async_namespace import AsyncNamespace
+from .async_server import AsyncServer
+
+__all__ = ["ASGIApp", "AsyncManager", "AsyncNamespace", "AsyncServer", "exceptions"]

@@ -1,0 +1,122 @@
+"""From the keyword arguments of a server to the options of its engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+#: What python-socketio's servers take besides `client_manager`, `logger`, `json`, `async_handlers` and `namespaces`, with
+#: python-socketio's defaults, and below the line what ferrio adds. Names that stand here are refused or carried out;
+#: any other keyword is ignored, as in the original.
+DEFAULTS: dict[str, Any] = {
+    "async_mode": None,
+    "ping_interval": 25,
+    "ping_timeout": 20,
+    "max_http_buffer_size": 1_000_000,
+    "allow_upgrades": True,
+    "http_compression": True,
+    "compression_threshold": 1024,
+    "cookie": None,
+    "cors_allowed_origins": None,
+    "cors_credentials": True,
+    "monitor_clients": True,
+    "transports": None,
+    # ---- ferrio's own
+    "connect_timeout": None,
+    "upgrade_timeout": None,
+    "io_threads": None,
+}
+
+
+def unsupported(what: str) -> NotImplementedError:
+    """The error for an option of python-socketio's that would have to do something and cannot yet."""
+    return NotImplementedError(f"ferrio does not support {what} yet")
+
+
+def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's options (times in milliseconds) that a server's keyword arguments (times in seconds) mean.
+
+    Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for one that it takes.
+    """
+    option = {name: given.get(name, default) for name, default in DEFAULTS.items()}
+    check_async_mode(option["async_mode"])
+    return {
+        "dialect": "python",
+        "pingInterval": milliseconds(ping_interval(option["ping_interval"])),
+        "pingTimeout": milliseconds(option["ping_timeout"]),
+        "maxHttpBufferSize": int(option["max_http_buffer_size"]),
+        "allowUpgrades": bool(option["allow_upgrades"]),
+        "compressionThreshold": option["compression_threshold"] if option["http_compression"] else None,
+        "cookie": cookie(option["cookie"]),
+        "cors": cors(option["cors_allowed_origins"], bool(option["cors_credentials"])),
+        "transports": transports(option["transports"]),
+        "connectTimeout": milliseconds(option["connect_timeout"]),
+        "upgradeTimeout": milliseconds(option["upgrade_timeout"]),
+        **({} if option["io_threads"] is None else {"ioThreads": int(option["io_threads"])}),
+    }
+
+
+def dump(options: Mapping[str, Any]) -> str:
+    """The options as the engine reads them."""
+    return json.dumps(options)
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def ping_interval(value: Any) -> float:
+    if isinstance(value, tuple):
+        interval, grace = value
+        if grace:
+            raise unsupported("a grace period in ping_interval")
+        return float(interval)
+    return float(value)
+
+
+def check_async_mode(mode: str | None) -> None:
+    if mode in ("aiohttp", "sanic", "tornado"):
+        raise unsupported(f"async_mode={mode!r} (serve ASGIApp, or use AsyncServer.serve)")
+    if mode not in (None, "asgi"):
+        raise ValueError("Invalid async_mode specified")
+
+
+def transports(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return ["polling", "websocket"]
+    valid = [name for name in ([value] if isinstance(value, str) else value) if name in ("polling", "websocket")]
+    if not valid:
+        raise ValueError("No valid transports provided")
+    return valid
+
+
+def cookie(value: str | Mapping[str, Any] | None) -> dict[str, str] | None:
+    """A name, or a name (``io`` if missing) and attributes. ``True`` makes an attribute a flag."""
+    if not value:
+        return None
+    if isinstance(value, str):
+        value = {"name": value, "path": "/", "SameSite": "Lax"}
+    attributes = []
+    for name, attribute in value.items():
+        if name == "name":
+            continue
+        if callable(attribute):
+            raise unsupported("a callable as a cookie attribute")
+        attributes.append(name if attribute is True else f"{name}={attribute}")
+    return {"name": value.get("name", "io"), "attributes": "; ".join(attributes)}
+
+
+def cors(origins: Any, credentials: bool) -> Any:
+    if origins is None:
+        # The same origin only. Without credentials that rule has no name in the engine.
+        if not credentials:
+            raise unsupported("cors_credentials=False without cors_allowed_origins")
+        return None
+    if callable(origins):
+        raise unsupported("a callable as cors_allowed_origins")
+    if isinstance(origins, str):
+        origins = [origins]
+    if not origins:
+        return False
+    return {"origin": "*" if "*" in origins else list(origins), "credentials": credentials}

@@ -1,0 +1,133 @@
+"""Handlers as methods of a class."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .async_server import AsyncServer, SessionContext
+
+
+class AsyncNamespace:
+    """The handlers of one namespace: methods named ``on_<event>``, plain or ``async``.
+
+    `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
+    handler's first argument. One instance serves all clients. Every method that the server has too takes the namespace of
+    the class where none is given.
+    """
+
+    namespace: str
+    #: Set by `AsyncServer.register_namespace`.
+    server: AsyncServer = None  # type: ignore[assignment]
+
+    def __init__(self, namespace: str | None = None) -> None:
+        self.namespace = namespace or "/"
+
+    def is_asyncio_based(self) -> bool:
+        return True
+
+    def _set_server(self, server: AsyncServer) -> None:
+        self.server = server
+
+    async def trigger_event(self, event: str, *args: Any) -> Any:
+        """Calls the method of an event and returns its result; ``None`` where there is no method.
+
+        Override it to dispatch in another way.
+        """
+        handler = getattr(self, "on_" + (event or ""), None)
+        if handler is None:
+            return None
+        try:
+            try:
+                return await finished(handler, *args)
+            except TypeError:
+                if event != "disconnect":
+                    raise
+                # Written before the handler was given a reason.
+                return await finished(handler, *args[:-1])
+        except asyncio.CancelledError:
+            return None
+
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | list[str] | None = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> Awaitable[None]:
+        """See `AsyncServer.emit`."""
+        namespace = namespace or self.namespace
+        return self.server.emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue)
+
+    def send(
+        self,
+        data: Any,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | list[str] | None = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> Awaitable[None]:
+        """See `AsyncServer.send`."""
+        namespace = namespace or self.namespace
+        return self.server.send(data, to, room, skip_sid, namespace, callback, ignore_queue)
+
+    async def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """See `AsyncServer.call`. `timeout` in seconds; ``None``, the default here, waits as long as the client is there."""
+        namespace = namespace or self.namespace
+        return await self.server.call(event, data, to, sid, namespace, timeout, ignore_queue)
+
+    def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> Awaitable[None]:
+        """See `AsyncServer.enter_room`."""
+        return self.server.enter_room(sid, room, namespace or self.namespace)
+
+    def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> Awaitable[None]:
+        """See `AsyncServer.leave_room`."""
+        return self.server.leave_room(sid, room, namespace or self.namespace)
+
+    def close_room(self, room: Any, namespace: str | None = None) -> Awaitable[None]:
+        """See `AsyncServer.close_room`."""
+        return self.server.close_room(room, namespace or self.namespace)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """See `AsyncServer.rooms`."""
+        return self.server.rooms(sid, namespace or self.namespace)
+
+    async def get_session(self, sid: str, namespace: str | None = None) -> Any:
+        """See `AsyncServer.get_session`."""
+        return await self.server.get_session(sid, namespace or self.namespace)
+
+    async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """See `AsyncServer.save_session`."""
+        await self.server.save_session(sid, session, namespace or self.namespace)
+
+    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+        """See `AsyncServer.session`."""
+        return self.server.session(sid, namespace or self.namespace)
+
+    async def disconnect(self, sid: str, namespace: str | None = None) -> None:
+        """See `AsyncServer.disconnect`."""
+        await self.server.disconnect(sid, namespace or self.namespace)
+
+
+async def finished(handler: Callable[..., Any], *args: Any) -> Any:
+    """The result of a handler, plain or ``async``."""
+    result = handler(*args)
+    return await result if inspect.iscoroutine(result) else result

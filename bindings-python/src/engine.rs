@@ -1,0 +1,803 @@
+//! The server as the Python package sees it. Every method here is a few lines: what it does stands in the module of the
+//! step it belongs to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ferrio_embed::{Command, ConnId, Engine, SocketId, Target, Tls};
+use ferrio_protocol::Text;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::state::{Awaited, Host, Running, State, forks};
+use crate::table::{Gil, Phase};
+use crate::wake::Bell;
+use crate::worker::{self, BUDGET_EVENTS, Start, Worker};
+use crate::{dispatch, emit, errors, ffi, http};
+
+/// Payload bytes in one drain, at most.
+const BUDGET_BYTES: usize = 4 << 20;
+
+/// The native half of `AsyncServer`, which subclasses it.
+///
+/// It belongs to one event loop, the one that ran when it was started. Its methods may be called from another thread only
+/// where `emit` is said to allow it.
+#[pyclass(subclass, frozen, module = "ferrio._ferrio")]
+pub(crate) struct ServerCore {
+    pub(crate) state: Gil<State>,
+    /// `{namespace: {event: handler}}`.
+    pub(crate) handlers: Gil<Py<PyDict>>,
+    /// Log every event (`logger=True`).
+    pub(crate) verbose: AtomicBool,
+}
+
+#[pymethods]
+impl ServerCore {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self {
+            state: Gil::new(State { eager: true, async_handlers: true, ..State::default() }),
+            handlers: Gil::new(PyDict::new(py).unbind()),
+            verbose: AtomicBool::new(false),
+        }
+    }
+
+    /// `{namespace: {event: handler}}`, looked up at every event.
+    #[getter]
+    fn handlers(&self, py: Python<'_>) -> Py<PyDict> {
+        self.handlers.borrow(py).clone_ref(py)
+    }
+
+    #[setter]
+    fn set_handlers(&self, py: Python<'_>, handlers: Py<PyDict>) {
+        let _old = std::mem::replace(&mut *self.handlers.borrow(py), handlers);
+    }
+
+    #[getter]
+    fn async_handlers(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).async_handlers
+    }
+
+    #[setter]
+    fn set_async_handlers(&self, py: Python<'_>, async_handlers: bool) {
+        self.state.borrow(py).async_handlers = async_handlers;
+    }
+
+    /// Whether handlers may share a Task; see `worker.rs`.
+    #[getter(_eager)]
+    fn eager(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).eager
+    }
+
+    #[setter(_eager)]
+    fn set_eager(&self, py: Python<'_>, eager: bool) {
+        self.state.borrow(py).eager = eager;
+    }
+
+    #[getter(_verbose)]
+    fn verbose(&self) -> bool {
+        self.verbose.load(Ordering::Relaxed)
+    }
+
+    #[setter(_verbose)]
+    fn set_verbose(&self, verbose: bool) {
+        self.verbose.store(verbose, Ordering::Relaxed);
+    }
+
+    // ---- life
+
+    /// Starts the engine on the running loop, unless it runs. `options` gives its options as JSON text.
+    fn _start(slf: &Bound<'_, Self>, options: &Bound<'_, PyAny>) -> PyResult<()> {
+        start(slf, options)
+    }
+
+    /// Whether the engine runs, in this process.
+    #[getter]
+    fn _running(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).running().is_ok()
+    }
+
+    /// Opens a listener; gives its address as `(host, port)`.
+    #[pyo3(signature = (address, certificate=None, key=None))]
+    fn _listen(
+        &self,
+        py: Python<'_>,
+        address: &str,
+        certificate: Option<String>,
+        key: Option<String>,
+    ) -> PyResult<(String, u16)> {
+        let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
+        let state = self.state.borrow(py);
+        let bound = state.running()?.engine.listen(address, tls.as_ref()).map_err(|error| errors::io(&error))?;
+        Ok((bound.ip().to_string(), bound.port()))
+    }
+
+    /// Begins to close the engine. The result is a future of the moment when it has closed, `None` if it does not run.
+    fn _close(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let create_future = match self.state.borrow(py).running() {
+            Ok(running) => running.host.create_future.clone_ref(py),
+            Err(_) => return Ok(None),
+        };
+        let future = create_future.call0(py)?;
+        let mut state = self.state.borrow(py);
+        state.flush();
+        let Ok(running) = state.running() else { return Ok(None) };
+        running.engine.close();
+        let old = state.closed.replace(future.clone_ref(py));
+        drop(state);
+        drop(old);
+        Ok(Some(future))
+    }
+
+    /// Ends the engine's threads and forgets every connection. Waits for the threads with the GIL released.
+    fn _stop(slf: &Bound<'_, Self>) -> PyResult<()> {
+        stop(slf)
+    }
+
+    /// Handlers that have begun and wait for something.
+    #[getter]
+    fn _waiting(&self, py: Python<'_>) -> usize {
+        self.state.borrow(py).waiting.len()
+    }
+
+    /// A connect or disconnect handler is running.
+    #[getter]
+    fn _holding(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).connections.iter().any(|(_, connection)| connection.busy)
+    }
+
+    /// Blocks until the engine has something to say; false when it has ended. For loops without `add_reader`.
+    fn _wait(&self, py: Python<'_>) -> bool {
+        let bell = match &self.state.borrow(py).running {
+            Some(running) => Arc::clone(&running.bell),
+            None => return false,
+        };
+        py.detach(|| bell.wait())
+    }
+
+    /// Takes what the engine has to say and runs the handlers. A callback of the loop.
+    fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
+        drain(slf)
+    }
+
+    /// Submits what is queued. A callback of the loop.
+    fn _flush(&self, py: Python<'_>) {
+        let mut state = self.state.borrow(py);
+        state.flush_scheduled = false;
+        state.flush();
+    }
+
+    // ---- out
+
+    /// Emits an event to one or more clients. Takes effect when called, not when awaited; awaiting it suspends only while the
+    /// one client addressed is above the high mark. May be called from any thread.
+    ///
+    /// `data`: a tuple is several arguments, `None` is none, anything else is one. `to` (or `room`): a sid, a room, or a list
+    /// of them; everybody in the namespace when omitted. `skip_sid`: a sid or a list of sids left out. `callback`: called
+    /// with the client's answer. Raises `TypeError` or `ValueError`, as `json.dumps` does, for data that is no JSON.
+    #[pyo3(signature = (event, data=None, to=None, room=None, skip_sid=None, namespace=None, callback=None, ignore_queue=false))]
+    #[expect(clippy::too_many_arguments, reason = "python-socketio's signature")]
+    fn emit<'py>(
+        slf: &Bound<'py, Self>,
+        event: &Bound<'py, PyAny>,
+        data: Option<&Bound<'py, PyAny>>,
+        to: Option<&Bound<'py, PyAny>>,
+        room: Option<&Bound<'py, PyAny>>,
+        skip_sid: Option<&Bound<'py, PyAny>>,
+        namespace: Option<&Bound<'py, PyString>>,
+        callback: Option<&Bound<'py, PyAny>>,
+        ignore_queue: bool,
+    ) -> PyResult<Py<PyAny>> {
+        let _ = ignore_queue;
+        emit::emit(slf, event, data, to, room, skip_sid, namespace, callback)
+    }
+
+    /// Emits an event and gives a future of the answer's arguments. It fails with `TimeoutError`.
+    #[pyo3(signature = (event, data, to, namespace, timeout=None))]
+    fn _ask<'py>(
+        slf: &Bound<'py, Self>,
+        event: &Bound<'py, PyAny>,
+        data: Option<&Bound<'py, PyAny>>,
+        to: &Bound<'py, PyAny>,
+        namespace: &Bound<'py, PyString>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<PyAny>> {
+        emit::ask(slf, event, data, to, namespace, timeout)
+    }
+
+    /// Adds a client to a room, which may be any hashable object.
+    #[pyo3(signature = (sid, room, namespace=None))]
+    fn enter_room<'py>(
+        slf: &Bound<'py, Self>,
+        sid: &Bound<'py, PyAny>,
+        room: &Bound<'py, PyAny>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Py<PyAny>> {
+        emit::enter_room(slf, sid, room, namespace)
+    }
+
+    /// Takes a client out of a room.
+    #[pyo3(signature = (sid, room, namespace=None))]
+    fn leave_room<'py>(
+        slf: &Bound<'py, Self>,
+        sid: &Bound<'py, PyAny>,
+        room: &Bound<'py, PyAny>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Py<PyAny>> {
+        emit::leave_room(slf, sid, room, namespace)
+    }
+
+    /// Takes every client out of a room.
+    #[pyo3(signature = (room, namespace=None))]
+    fn close_room<'py>(
+        slf: &Bound<'py, Self>,
+        room: &Bound<'py, PyAny>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Py<PyAny>> {
+        emit::close_room(slf, room, namespace)
+    }
+
+    // ---- who is there
+
+    /// The rooms a client is in, its own sid among them.
+    #[pyo3(signature = (sid, namespace=None))]
+    fn rooms<'py>(
+        slf: &Bound<'py, Self>,
+        sid: &Bound<'py, PyAny>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        emit::rooms(slf, sid, namespace)
+    }
+
+    /// `[(sid, eio_sid)]` of the members of rooms; of everybody in the namespace when `rooms` is `None`.
+    fn _members<'py>(
+        slf: &Bound<'py, Self>,
+        namespace: &Bound<'py, PyString>,
+        rooms: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        emit::members(slf, namespace, rooms)
+    }
+
+    /// Names of the namespaces that have clients.
+    fn _namespaces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let names: Vec<_> = self.state.borrow(py).population.keys().cloned().collect();
+        PyList::new(py, names.iter().map(|name| String::from_utf8_lossy(name).into_owned()))
+    }
+
+    /// `"connecting"`, `"connected"`, `"leaving"`, or `None` for a client that is not in the namespace.
+    fn _phase(&self, py: Python<'_>, sid: &str, namespace: &str) -> Option<&'static str> {
+        let mut state = self.state.borrow(py);
+        let socket = find(&mut state, sid, namespace)?;
+        Some(match state.sockets.get(socket.0)?.phase {
+            Phase::Connecting => "connecting",
+            Phase::Connected => "connected",
+            Phase::Leaving => "leaving",
+        })
+    }
+
+    /// The Engine.IO session of a client.
+    fn _eio_sid(&self, py: Python<'_>, sid: &str, namespace: &str) -> Option<Py<PyString>> {
+        let mut state = self.state.borrow(py);
+        let socket = find(&mut state, sid, namespace)?;
+        let conn = state.sockets.get(socket.0)?.conn;
+        Some(state.connections.get(conn.0)?.eio_sid.clone_ref(py))
+    }
+
+    /// The client of an Engine.IO session in a namespace.
+    fn _sid(&self, py: Python<'_>, eio_sid: &str, namespace: &str) -> Option<Py<PyString>> {
+        let mut state = self.state.borrow(py);
+        let conn = *state.by_eio_sid.get(eio_sid.as_bytes())?;
+        let sockets = state.connections.get(conn.0)?.sockets.clone();
+        sockets.iter().find_map(|socket| {
+            let socket = state.sockets.get(socket.0)?;
+            (socket.nsp_text == namespace).then(|| socket.sid.clone_ref(py))
+        })
+    }
+
+    /// `"polling"` or `"websocket"`.
+    fn _transport(&self, py: Python<'_>, sid: &str, namespace: &str) -> PyResult<&'static str> {
+        let mut state = self.state.borrow(py);
+        let socket = find(&mut state, sid, namespace).ok_or_else(errors::no_session)?;
+        state.running()?.engine.transport(socket).ok_or_else(errors::no_session)
+    }
+
+    /// Whether an Engine.IO session is there.
+    fn _has_session(&self, py: Python<'_>, eio_sid: &str) -> bool {
+        self.state.borrow(py).by_eio_sid.contains_key(eio_sid.as_bytes())
+    }
+
+    /// The one `environ` of an Engine.IO session, made when it is first asked for; `None` for a session that is gone.
+    fn _environ(slf: &Bound<'_, Self>, eio_sid: &str) -> PyResult<Option<Py<PyAny>>> {
+        http::environ(slf, eio_sid)
+    }
+
+    /// Replaces a session's `environ`.
+    fn _set_environ(&self, py: Python<'_>, eio_sid: &str, environ: Option<Py<PyAny>>) -> bool {
+        let mut state = self.state.borrow(py);
+        let Some(&conn) = state.by_eio_sid.get(eio_sid.as_bytes()) else { return false };
+        let Some(connection) = state.connections.get(conn.0) else { return false };
+        let old = (std::mem::replace(&mut connection.environ, environ), connection.source.take());
+        drop(state);
+        drop(old);
+        true
+    }
+
+    /// The Engine.IO sessions.
+    fn _eio_sids(&self, py: Python<'_>) -> Vec<Py<PyString>> {
+        self.state.borrow(py).connections.iter().map(|(_, connection)| connection.eio_sid.clone_ref(py)).collect()
+    }
+
+    /// Sessions by namespace, of a client's connection. `KeyError` for a client that is gone.
+    fn _sessions(&self, py: Python<'_>, sid: &str, namespace: &str) -> PyResult<Py<PyDict>> {
+        let empty = PyDict::new(py).unbind();
+        let mut state = self.state.borrow(py);
+        let socket = find(&mut state, sid, namespace).ok_or_else(errors::no_session)?;
+        let conn = state.sockets.get(socket.0).ok_or_else(errors::no_session)?.conn;
+        let connection = state.connections.get(conn.0).ok_or_else(errors::no_session)?;
+        Ok(connection.sessions.get_or_insert(empty).clone_ref(py))
+    }
+
+    // ---- joining and leaving
+
+    /// Lets a client in: its CONNECT goes out, its events come in.
+    fn _accept(slf: &Bound<'_, Self>, socket: u64) -> PyResult<()> {
+        let py = slf.py();
+        if let Some(member) = slf.get().state.borrow(py).sockets.get(socket)
+            && member.phase == Phase::Connecting
+        {
+            member.phase = Phase::Connected;
+        }
+        dispatch::send(slf, Command::Accept { socket: SocketId(socket) }, 0)
+    }
+
+    /// Refuses a client with any JSON value.
+    fn _reject(slf: &Bound<'_, Self>, socket: u64, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let refusal = crate::encode::value(data)?;
+        dispatch::remove_socket(slf, SocketId(socket))?;
+        dispatch::send(slf, Command::Reject { socket: SocketId(socket), data: refusal.text }, 0)
+    }
+
+    /// Begins to disconnect a client; gives the number to release it by, `None` if it is not connected.
+    fn _leave(slf: &Bound<'_, Self>, sid: &str, namespace: &str) -> PyResult<Option<u64>> {
+        let py = slf.py();
+        let socket = {
+            let mut state = slf.get().state.borrow(py);
+            let Some(socket) = find(&mut state, sid, namespace) else { return Ok(None) };
+            match state.sockets.get(socket.0) {
+                Some(member) if member.phase == Phase::Connected => member.phase = Phase::Leaving,
+                _ => return Ok(None),
+            }
+            socket
+        };
+        dispatch::send(slf, Command::Disconnect { socket, close: false }, 0)?;
+        Ok(Some(socket.0))
+    }
+
+    /// Disconnects a client whose connect handler has refused it after its CONNECT went out (`always_connect`).
+    fn _expel(slf: &Bound<'_, Self>, socket: u64) -> PyResult<()> {
+        let py = slf.py();
+        if let Some(member) = slf.get().state.borrow(py).sockets.get(socket) {
+            member.phase = Phase::Leaving;
+        }
+        dispatch::send(slf, Command::Disconnect { socket: SocketId(socket), close: false }, 0)?;
+        dispatch::release(slf, SocketId(socket))
+    }
+
+    /// The disconnect handler has ended: rooms and session go.
+    fn _release(slf: &Bound<'_, Self>, socket: u64) -> PyResult<()> {
+        dispatch::release(slf, SocketId(socket))
+    }
+
+    /// Closes an Engine.IO session.
+    fn _close_session(slf: &Bound<'_, Self>, eio_sid: &str) -> PyResult<()> {
+        let conn: Option<ConnId> = slf.get().state.borrow(slf.py()).by_eio_sid.get(eio_sid.as_bytes()).copied();
+        match conn {
+            Some(conn) => dispatch::send(slf, Command::Close { conn, discard: false }, 0),
+            None => Ok(()),
+        }
+    }
+
+    // ---- HTTP and WebSockets of the host's server
+
+    /// Hands an HTTP request over. Gives its number and a future of `(status, headers, body)`.
+    #[expect(clippy::too_many_arguments, reason = "the head of a request")]
+    fn _request<'py>(
+        slf: &Bound<'py, Self>,
+        method: String,
+        target: String,
+        headers: &Bound<'py, PyAny>,
+        remote: String,
+        secure: bool,
+        source: Option<Py<PyAny>>,
+        body: Option<&Bound<'py, PyBytes>>,
+        end: bool,
+    ) -> PyResult<(u64, Py<PyAny>)> {
+        let head = http::head(method, target, headers, remote, secure)?;
+        http::request(slf, head, source, body, end)
+    }
+
+    /// A further part of a request's body.
+    fn _body(slf: &Bound<'_, Self>, request: u64, chunk: &Bound<'_, PyBytes>, end: bool) -> PyResult<()> {
+        http::body(slf, request, chunk, end)
+    }
+
+    /// The client of a request went away.
+    fn _abort(slf: &Bound<'_, Self>, request: u64) -> PyResult<()> {
+        http::abort(slf, request)
+    }
+
+    /// Opens a WebSocket that the host's server frames. `link.write(frames)` and `link.finish()` are called.
+    #[expect(clippy::too_many_arguments, reason = "the head of a request")]
+    fn _open_link<'py>(
+        slf: &Bound<'py, Self>,
+        link: Py<PyAny>,
+        target: String,
+        headers: &Bound<'py, PyAny>,
+        remote: String,
+        secure: bool,
+        source: Py<PyAny>,
+    ) -> PyResult<u64> {
+        let head = http::head("GET".into(), target, headers, remote, secure)?;
+        http::open_link(slf, link, head, source)
+    }
+
+    /// Hands a TCP connection over, by a descriptor that becomes the engine's.
+    #[cfg(unix)]
+    #[expect(clippy::too_many_arguments, reason = "the head of a request")]
+    fn _take_over_socket<'py>(
+        slf: &Bound<'py, Self>,
+        descriptor: i32,
+        target: String,
+        headers: &Bound<'py, PyAny>,
+        remote: String,
+        source: Py<PyAny>,
+        read: &Bound<'py, PyBytes>,
+        answer: Vec<(String, String)>,
+    ) -> PyResult<()> {
+        http::take_over(slf, descriptor, target, headers, remote, source, read, answer)
+    }
+
+    /// A message (`str` or `bytes`) came on a link.
+    fn _feed(slf: &Bound<'_, Self>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        http::feed(slf, link, message)
+    }
+
+    /// A link was closed by its client.
+    fn _link_closed(slf: &Bound<'_, Self>, link: u64, error: bool) -> PyResult<()> {
+        http::link_closed(slf, link, error)
+    }
+
+    /// So many bytes were sent on a link.
+    fn _link_sent(slf: &Bound<'_, Self>, link: u64, bytes: usize) -> PyResult<()> {
+        http::link_sent(slf, link, bytes)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(handlers) = self.handlers.try_borrow() {
+            visit.call(&*handlers)?;
+        }
+        let Some(state) = self.state.try_borrow() else { return Ok(()) };
+        if let Some(running) = &state.running {
+            let host = &running.host;
+            for object in [&host.event_loop, &host.call_soon, &host.create_future, &host.current_task, &host.task] {
+                visit.call(object)?;
+            }
+            visit.call(&host.drain)?;
+            visit.call(&host.flush)?;
+            visit.call(&host.context)?;
+        }
+        visit.call(&state.idle)?;
+        visit.call(&state.rooms)?;
+        visit.call(&state.closed)?;
+        state.waiting.values().try_for_each(|worker| visit.call(worker))?;
+        state.requests.values().try_for_each(|future| visit.call(future))?;
+        for (source, context) in state.opening.values().chain(state.links.values()) {
+            visit.call(source)?;
+            visit.call(context)?;
+        }
+        for awaited in state.acks.values() {
+            match awaited {
+                Awaited::Future(object) | Awaited::Callback { callback: object, .. } => visit.call(object)?,
+            }
+        }
+        state.room_objects.values().try_for_each(|object| visit.call(object))?;
+        for (_, connection) in state.connections.iter() {
+            visit.call(&connection.source)?;
+            visit.call(&connection.environ)?;
+            visit.call(&connection.context)?;
+            visit.call(&connection.sessions)?;
+            connection.waiters.iter().try_for_each(|waiter| visit.call(waiter))?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let cleared = self.state.try_borrow().map(|mut state| std::mem::take(&mut *state));
+        if let Some(mut state) = cleared {
+            let running = state.running.take();
+            drop(state);
+            Python::attach(|py| end(py, running));
+        }
+    }
+}
+
+impl Drop for ServerCore {
+    fn drop(&mut self) {
+        let running = self.state.try_borrow().and_then(|mut state| state.running.take());
+        if running.is_some() {
+            Python::attach(|py| end(py, running));
+        }
+    }
+}
+
+/// A socket by its sid, if it is in the namespace.
+pub(crate) fn find(state: &mut State, sid: &str, namespace: &str) -> Option<SocketId> {
+    let socket = *state.by_sid.get(sid.as_bytes())?;
+    (state.sockets.get(socket.0)?.nsp_text == namespace).then_some(socket)
+}
+
+fn start(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = slf.py();
+    let asyncio = py.import(intern!(py, "asyncio"))?;
+    let event_loop = asyncio.call_method0(intern!(py, "get_running_loop"))?;
+    let bound = match &slf.get().state.borrow(py).running {
+        Some(running) if running.generation != forks() => return Err(errors::forked()),
+        Some(running) => Some(running.host.event_loop.clone_ref(py)),
+        None => None,
+    };
+    if let Some(bound) = bound {
+        if bound.is(&event_loop) {
+            return Ok(());
+        }
+        if !bound.call_method0(py, "is_closed")?.is_truthy(py)? {
+            return Err(errors::other_loop());
+        }
+        // Its loop is gone, and with it everybody who waited: begin anew on this one.
+        stop(slf)?;
+    }
+    let options: String = options.call0()?.extract()?;
+    let bell = Bell::new().map_err(|error| errors::io(&error))?;
+    let engine = without_signals(|| Engine::start(&options, Arc::clone(&bell) as _)).map_err(errors::start)?;
+    let host = Host {
+        call_soon: event_loop.getattr("call_soon")?.unbind(),
+        create_future: event_loop.getattr("create_future")?.unbind(),
+        current_task: asyncio.getattr("current_task")?.unbind(),
+        task: asyncio.getattr("Task")?.unbind(),
+        drain: slf.getattr("_drain")?.unbind(),
+        flush: slf.getattr("_flush")?.unbind(),
+        thread: std::thread::current().id(),
+        context: ffi::copy_context(py, None)?.unbind(),
+        start: worker::how_to_start(py, &event_loop),
+        event_loop: event_loop.clone().unbind(),
+    };
+    let running = Running { engine, bell: Arc::clone(&bell), host, generation: forks() };
+    slf.get().state.borrow(py).running = Some(running);
+    if let Err(error) = watch(slf, &event_loop, &bell) {
+        stop(slf)?;
+        return Err(error);
+    }
+    // What the engine said before anybody listened.
+    schedule_drain(slf)
+}
+
+/// Lets the loop hear the bell: through its descriptor, or through a thread where the loop can watch none.
+fn watch(slf: &Bound<'_, ServerCore>, event_loop: &Bound<'_, PyAny>, bell: &Bell) -> PyResult<()> {
+    let drain = slf.getattr("_drain")?;
+    if let Some(descriptor) = bell.descriptor() {
+        match event_loop.call_method1("add_reader", (descriptor, &drain)) {
+            Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(slf.py()) => {}
+            other => return other.map(drop),
+        }
+    }
+    bell.use_thread();
+    slf.call_method1("_listen_in_thread", (event_loop, drain)).map(drop)
+}
+
+/// Threads started within are not chosen for signals: those are Python's, in the main thread.
+fn without_signals<T>(run: impl FnOnce() -> T) -> T {
+    #[cfg(unix)]
+    {
+        // SAFETY: both sets are ours and initialised before they are read; the mask of this thread is put back.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            let result = run();
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            result
+        }
+    }
+    #[cfg(not(unix))]
+    run()
+}
+
+fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
+    let py = slf.py();
+    let mut old = {
+        let mut state = slf.get().state.borrow(py);
+        let fresh = State {
+            eager: state.eager,
+            async_handlers: state.async_handlers,
+            // Numbers are not given twice: somebody may still hold one.
+            last_number: state.last_number,
+            // Handlers that wait are Tasks of the loop and end on their own.
+            waiting: std::mem::take(&mut state.waiting),
+            ..State::default()
+        };
+        std::mem::replace(&mut *state, fresh)
+    };
+    let running = old.running.take();
+    let idle = old.idle.take();
+    if let Some(running) = &running
+        && let Some(descriptor) = running.bell.descriptor()
+    {
+        let event_loop = running.host.event_loop.bind(py);
+        let closed = event_loop.call_method0("is_closed")?.is_truthy()?;
+        if !closed && running.generation == forks() {
+            event_loop.call_method1("remove_reader", (descriptor,))?;
+        }
+        if let Some(idle) = idle
+            && !closed
+        {
+            idle.bind(py).call_method0("cancel")?;
+        }
+    }
+    let futures: Vec<_> = old
+        .requests
+        .drain()
+        .map(|(_, future)| future)
+        .chain(old.acks.drain().filter_map(|(_, awaited)| match awaited {
+            Awaited::Future(future) => Some(future),
+            Awaited::Callback { .. } => None,
+        }))
+        .chain(old.closed.take())
+        .chain(old.connections.drain().into_iter().flat_map(|connection| connection.waiters))
+        .collect();
+    end(py, running);
+    drop(old);
+    for future in futures {
+        // On a loop that was closed there is nobody left to tell.
+        let _ = future.call_method0(py, "cancel");
+    }
+    Ok(())
+}
+
+/// Ends the engine's threads, which may take a moment. In a child of the process that started them they are not there.
+fn end(py: Python<'_>, running: Option<Running>) {
+    let Some(running) = running else { return };
+    if running.generation != forks() {
+        std::mem::forget(running.engine);
+        return;
+    }
+    running.bell.retire();
+    let Running { engine, .. } = running;
+    py.detach(move || drop(engine));
+}
+
+/// Lets the loop call `_drain` in its next turn.
+pub(crate) fn schedule_drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
+    let py = slf.py();
+    let (call_soon, drain) = {
+        let mut state = slf.get().state.borrow(py);
+        if std::mem::replace(&mut state.drain_scheduled, true) {
+            return Ok(());
+        }
+        let host = &state.running()?.host;
+        (host.call_soon.clone_ref(py), host.drain.clone_ref(py))
+    };
+    call_soon.call1(py, (drain,)).map(drop)
+}
+
+fn drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
+    let py = slf.py();
+    let core = slf.get();
+    {
+        let mut state = core.state.borrow(py);
+        state.drain_scheduled = false;
+        let Ok(running) = state.running() else { return Ok(()) };
+        running.bell.silence();
+        // A handler runs the loop (nest_asyncio does that): its drain goes on when the handler has ended.
+        if std::mem::replace(&mut state.draining, true) {
+            return Ok(());
+        }
+        state.budget = 0;
+    }
+    let outcome = run(slf);
+    let more = {
+        let mut state = core.state.borrow(py);
+        state.draining = false;
+        state.flush();
+        state.running.is_some() && (!state.ring.is_empty() || matches!(outcome, Ok(true)))
+    };
+    if more {
+        schedule_drain(slf)?;
+    }
+    outcome.map(drop)
+}
+
+/// Drains until nothing is left or the budget is spent. Says whether something may be left.
+fn run(slf: &Bound<'_, ServerCore>) -> PyResult<bool> {
+    let py = slf.py();
+    let core = slf.get();
+    let how = how(slf)?;
+    loop {
+        let idle = {
+            let mut state = core.state.borrow(py);
+            if state.running.is_none() {
+                return Ok(false);
+            }
+            if state.ring.is_empty() {
+                let mut batch = Vec::from(std::mem::take(&mut state.ring));
+                state.running()?.engine.drain(&mut batch, BUDGET_EVENTS, BUDGET_BYTES);
+                state.ring = batch.into();
+                if state.ring.is_empty() {
+                    return Ok(false);
+                }
+            }
+            if state.budget >= BUDGET_EVENTS {
+                return Ok(true);
+            }
+            state.idle.take()
+        };
+        if how == Start::None {
+            worker::start_each(slf)?;
+            continue;
+        }
+        let awake = match idle {
+            Some(idle) => Worker::wake(idle.bind(py))?,
+            None => false,
+        };
+        if !awake {
+            worker::start(slf, how)?;
+        }
+    }
+}
+
+/// How handlers run in this drain.
+fn how(slf: &Bound<'_, ServerCore>) -> PyResult<Start> {
+    let py = slf.py();
+    let (event_loop, eager, start) = {
+        let state = slf.get().state.borrow(py);
+        let host = &state.running()?.host;
+        (host.event_loop.clone_ref(py).into_bound(py), state.eager, host.start)
+    };
+    // A factory's Tasks may be something else than asyncio's; debug mode wants to see every Task.
+    let plain = !eager
+        || start == Start::None
+        || !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none()
+        || event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy()?;
+    Ok(if plain { Start::None } else { start })
+}
+
+/// The namespace a method means when none is given.
+pub(crate) fn namespace_or_default(namespace: Option<&Bound<'_, PyString>>) -> PyResult<Text> {
+    Ok(match namespace {
+        Some(namespace) => {
+            let text = namespace.to_str()?;
+            if text.is_empty() { ROOT } else { Text::from(text) }
+        }
+        None => ROOT,
+    })
+}
+
+const ROOT: Text = Text::from_static("/");
+
+/// The members of rooms right now, with everything that was queued before done.
+pub(crate) fn members_of(slf: &Bound<'_, ServerCore>, target: &Target) -> PyResult<Vec<SocketId>> {
+    let mut state = slf.get().state.borrow(slf.py());
+    if state.running.is_none() {
+        return Ok(Vec::new());
+    }
+    state.flush();
+    Ok(state.running()?.engine.members(target))
+}
+
+/// For commands that make no sense without an engine.
+pub(crate) fn not_running() -> PyErr {
+    PyRuntimeError::new_err("the server is not running")
+}

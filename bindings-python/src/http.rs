@@ -1,0 +1,172 @@
+//! Requests and WebSockets that reach the host's own server, handed to the engine.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use ferrio::net::exchange::Head;
+use ferrio_embed::{Command, LinkData, LinkId, RequestId};
+use ferrio_protocol::Text;
+use ferrio_protocol::engine::Frame;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::engine::{ServerCore, not_running};
+use crate::{dispatch, ffi};
+
+/// The head of a request, its headers as ASGI has them: pairs of bytes, names in lower case.
+pub(crate) fn head(
+    method: String,
+    target: String,
+    headers: &Bound<'_, PyAny>,
+    remote: String,
+    secure: bool,
+) -> PyResult<Head> {
+    let mut pairs = Vec::with_capacity(16);
+    for header in headers.try_iter()? {
+        // A tuple with most servers, a list with some.
+        let header = header?;
+        let (name, value) = (header.get_item(0)?, header.get_item(1)?);
+        let (name, value) = (name.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
+        pairs.push((Cow::Owned(latin1(name.as_bytes())), latin1(value.as_bytes())));
+    }
+    Ok(Head { method, target, headers: pairs, remote, secure })
+}
+
+/// HTTP's own reading of header bytes.
+fn latin1(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text.to_owned(),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// Hands a request over. `source` makes the `environ` of the connection that it may open.
+pub(crate) fn request(
+    slf: &Bound<'_, ServerCore>,
+    head: Head,
+    source: Option<Py<PyAny>>,
+    body: Option<&Bound<'_, PyBytes>>,
+    end: bool,
+) -> PyResult<(u64, Py<PyAny>)> {
+    let py = slf.py();
+    let create_future = slf.get().state.borrow(py).running()?.host.create_future.clone_ref(py);
+    let future = create_future.call0(py)?;
+    let number = register(slf, source)?;
+    slf.get().state.borrow(py).requests.insert(number, future.clone_ref(py));
+    let request = RequestId(number);
+    let body = body.filter(|body| !body.as_bytes().is_empty());
+    dispatch::send(slf, Command::Request { request, head, end: end && body.is_none() }, 0)?;
+    if let Some(chunk) = body {
+        self::body(slf, number, chunk, end)?;
+    }
+    Ok((number, future))
+}
+
+pub(crate) fn body(slf: &Bound<'_, ServerCore>, request: u64, chunk: &Bound<'_, PyBytes>, end: bool) -> PyResult<()> {
+    let chunk = Bytes::copy_from_slice(chunk.as_bytes());
+    let bytes = chunk.len();
+    dispatch::send(slf, Command::Body { request: RequestId(request), chunk, end }, bytes)
+}
+
+pub(crate) fn abort(slf: &Bound<'_, ServerCore>, request: u64) -> PyResult<()> {
+    let py = slf.py();
+    let _dropped = {
+        let mut state = slf.get().state.borrow(py);
+        (state.requests.remove(&request), state.opening.remove(&request))
+    };
+    dispatch::send(slf, Command::Abort { request: RequestId(request) }, 0)
+}
+
+pub(crate) fn open_link(slf: &Bound<'_, ServerCore>, link: Py<PyAny>, head: Head, source: Py<PyAny>) -> PyResult<u64> {
+    let py = slf.py();
+    let number = register(slf, Some(source))?;
+    let context = ffi::copy_context(py, None)?.unbind();
+    let _old = slf.get().state.borrow(py).links.insert(number, (link, context));
+    let command = Command::OpenLink { link: LinkId(number), head, raw: false, headers: Vec::new() };
+    dispatch::send(slf, command, 0)?;
+    Ok(number)
+}
+
+#[cfg(unix)]
+#[expect(clippy::too_many_arguments, reason = "the head of a request")]
+pub(crate) fn take_over(
+    slf: &Bound<'_, ServerCore>,
+    descriptor: i32,
+    target: String,
+    headers: &Bound<'_, PyAny>,
+    remote: String,
+    source: Py<PyAny>,
+    read: &Bound<'_, PyBytes>,
+    answer: Vec<(String, String)>,
+) -> PyResult<()> {
+    use std::os::fd::FromRawFd;
+    // First of all, so that the descriptor is closed whatever fails below.
+    // SAFETY: the caller has duplicated it for us.
+    let stream = unsafe { std::net::TcpStream::from_raw_fd(descriptor) };
+    let head = head("GET".into(), target, headers, remote, false)?;
+    let link = LinkId(register(slf, Some(source))?);
+    let read = Bytes::copy_from_slice(read.as_bytes());
+    dispatch::send(slf, Command::TakeOver { link, head, stream, read, headers: answer }, 0)
+}
+
+pub(crate) fn feed(slf: &Bound<'_, ServerCore>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (frame, bytes) = if let Ok(text) = message.cast::<PyString>() {
+        let text = Text::from(text.to_str()?);
+        let bytes = text.len();
+        (Frame::Text(text), bytes)
+    } else {
+        let bytes = Bytes::copy_from_slice(message.cast::<PyBytes>()?.as_bytes());
+        let length = bytes.len();
+        (Frame::Binary(bytes), length)
+    };
+    dispatch::send(slf, Command::Feed { link: LinkId(link), data: LinkData::Frame(frame) }, bytes)
+}
+
+pub(crate) fn link_closed(slf: &Bound<'_, ServerCore>, link: u64, error: bool) -> PyResult<()> {
+    let py = slf.py();
+    let _dropped = {
+        let mut state = slf.get().state.borrow(py);
+        (state.links.remove(&link), state.opening.remove(&link))
+    };
+    dispatch::send(slf, Command::LinkClosed { link: LinkId(link), error }, 0)
+}
+
+pub(crate) fn link_sent(slf: &Bound<'_, ServerCore>, link: u64, bytes: usize) -> PyResult<()> {
+    dispatch::send(slf, Command::LinkSent { link: LinkId(link), bytes }, 0)
+}
+
+/// The session's `environ`: the same object at every call.
+pub(crate) fn environ(slf: &Bound<'_, ServerCore>, eio_sid: &str) -> PyResult<Option<Py<PyAny>>> {
+    let py = slf.py();
+    let (conn, source) = {
+        let mut state = slf.get().state.borrow(py);
+        let Some(&conn) = state.by_eio_sid.get(eio_sid.as_bytes()) else { return Ok(None) };
+        let Some(connection) = state.connections.get(conn.0) else { return Ok(None) };
+        if let Some(environ) = &connection.environ {
+            return Ok(Some(environ.clone_ref(py)));
+        }
+        (conn, connection.source.take())
+    };
+    let environ = slf.call_method1(intern!(py, "_make_environ"), (source,))?.unbind();
+    let mut state = slf.get().state.borrow(py);
+    if let Some(connection) = state.connections.get(conn.0) {
+        connection.environ = Some(environ.clone_ref(py));
+    }
+    Ok(Some(environ))
+}
+
+/// A number for a request or link that may open a connection.
+fn register(slf: &Bound<'_, ServerCore>, source: Option<Py<PyAny>>) -> PyResult<u64> {
+    let py = slf.py();
+    let context = ffi::copy_context(py, None)?.unbind();
+    let mut state = slf.get().state.borrow(py);
+    if state.running.is_none() {
+        return Err(not_running());
+    }
+    let number = state.number();
+    if let Some(source) = source {
+        state.opening.insert(number, (source, context));
+    }
+    Ok(number)
+}

@@ -1,0 +1,180 @@
+//! Everything a server holds while it runs, and the two queues between Python and the engine.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::ThreadId;
+
+use bytes::Bytes;
+use ferrio_embed::{Command, ConnId, Engine, Event, SocketId};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::errors;
+use crate::table::{Connection, Slots, Socket};
+use crate::wake::Bell;
+use crate::worker::{Start, Worker};
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) running: Option<Running>,
+    /// Run handlers in the worker's Task, or a Task of their own each.
+    pub(crate) eager: bool,
+    /// False: an event's handler ends before the connection's next event begins.
+    pub(crate) async_handlers: bool,
+
+    // In.
+    /// Events that were drained and are not dispatched yet.
+    pub(crate) ring: VecDeque<Event>,
+    pub(crate) draining: bool,
+    /// `drain` is among the loop's next callbacks.
+    pub(crate) drain_scheduled: bool,
+    /// The Task that waits for events.
+    pub(crate) idle: Option<Py<Worker>>,
+    /// Tasks whose handler waits. asyncio itself holds Tasks weakly.
+    pub(crate) waiting: HashMap<usize, Py<Worker>>,
+    /// Events dispatched in this drain.
+    pub(crate) budget: usize,
+
+    // Out.
+    pub(crate) queue: Vec<Command>,
+    pub(crate) queued_bytes: usize,
+    pub(crate) flush_scheduled: bool,
+
+    // Who is there.
+    pub(crate) connections: Slots<Connection>,
+    pub(crate) by_eio_sid: HashMap<Bytes, ConnId>,
+    pub(crate) sockets: Slots<Socket>,
+    pub(crate) by_sid: HashMap<Bytes, SocketId>,
+    /// Sockets by namespace.
+    pub(crate) population: HashMap<Bytes, usize>,
+
+    // What is awaited.
+    /// Numbers of requests, links and acks: one count for all, so that no number means two things.
+    pub(crate) last_number: u64,
+    /// Futures of HTTP answers.
+    pub(crate) requests: HashMap<u64, Py<PyAny>>,
+    /// Requests and links that may open a connection: what `environ` is made of, and the context.
+    pub(crate) opening: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
+    /// WebSockets that the host's server frames.
+    pub(crate) links: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
+    pub(crate) acks: HashMap<u64, Awaited>,
+    /// Resolved when the engine has closed.
+    pub(crate) closed: Option<Py<PyAny>>,
+
+    /// Rooms that are no strings, by the object and by the text that stands for it in the engine.
+    pub(crate) rooms: Option<Py<PyDict>>,
+    pub(crate) room_objects: HashMap<Bytes, Py<PyAny>>,
+}
+
+/// A started engine and the loop that drains it.
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) host: Host,
+    /// The process it was started in, see [`forks`].
+    pub(crate) generation: u32,
+}
+
+/// The event loop and those of its methods that are called often.
+pub(crate) struct Host {
+    pub(crate) event_loop: Py<PyAny>,
+    pub(crate) call_soon: Py<PyAny>,
+    pub(crate) create_future: Py<PyAny>,
+    pub(crate) current_task: Py<PyAny>,
+    /// `asyncio.Task`.
+    pub(crate) task: Py<PyAny>,
+    pub(crate) drain: Py<PyAny>,
+    pub(crate) flush: Py<PyAny>,
+    pub(crate) thread: ThreadId,
+    /// How a worker begins on this loop.
+    pub(crate) start: Start,
+    /// The context of whoever started the server.
+    pub(crate) context: Py<PyAny>,
+}
+
+/// Who waits for a client's ack.
+pub(crate) enum Awaited {
+    /// `call`: a future of the arguments.
+    Future(Py<PyAny>),
+    /// `emit(callback=…)`.
+    Callback {
+        /// Called with the arguments.
+        callback: Py<PyAny>,
+        /// One client was asked: the first answer is the last.
+        one: bool,
+    },
+}
+
+/// Commands in one submit, at most: what is queued by then goes on its way while the handlers run on.
+const FLUSH_COMMANDS: usize = 128;
+/// Payload bytes in one submit, at most.
+const FLUSH_BYTES: usize = 256 << 10;
+
+impl State {
+    pub(crate) fn running(&self) -> PyResult<&Running> {
+        match &self.running {
+            Some(running) if running.generation == forks() => Ok(running),
+            Some(_) => Err(errors::forked()),
+            None => Err(PyRuntimeError::new_err("the server is not running")),
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Queues a command. Says whether somebody must see to its submission: see [`schedule_flush`].
+    #[must_use]
+    pub(crate) fn push(&mut self, command: Command, bytes: usize) -> bool {
+        let Ok(running) = self.running() else { return false };
+        // Another thread than the loop's: it cannot use `call_soon`, and the loop may sleep.
+        let foreign = running.host.thread != std::thread::current().id();
+        self.queue.push(command);
+        self.queued_bytes += bytes;
+        if foreign || self.queue.len() >= FLUSH_COMMANDS || self.queued_bytes >= FLUSH_BYTES {
+            self.flush();
+            return false;
+        }
+        !self.draining && !std::mem::replace(&mut self.flush_scheduled, true)
+    }
+
+    /// One crossing for all that is queued.
+    pub(crate) fn flush(&mut self) {
+        self.queued_bytes = 0;
+        if self.queue.is_empty() {
+            return;
+        }
+        // The queue's memory goes with the commands; what follows is likely to be as much.
+        let next = Vec::with_capacity(self.queue.len().min(FLUSH_COMMANDS));
+        let commands = std::mem::replace(&mut self.queue, next);
+        if let Ok(running) = self.running() {
+            running.engine.submit(commands);
+        }
+    }
+}
+
+/// Submits what is queued at the end of the loop's turn.
+pub(crate) fn schedule_flush(py: Python<'_>, state: &crate::table::Gil<State>) -> PyResult<()> {
+    let callbacks = {
+        let state = state.borrow(py);
+        let host = &state.running()?.host;
+        (host.call_soon.clone_ref(py), host.flush.clone_ref(py))
+    };
+    callbacks.0.call1(py, (callbacks.1,)).map(drop)
+}
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// How often this process was forked from one that had loaded the module.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// `os.register_at_fork(after_in_child=…)`.
+#[pyfunction]
+pub(crate) fn after_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
