@@ -13,9 +13,11 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use super::cors;
 use super::exchange::{Head, Headers, Response};
 use super::refusal::Refusal;
+use super::websocket::BAD_VERSION;
 use crate::config::Config;
 
 const TEXT: &str = "text/plain; charset=UTF-8";
+const LEVEL: Compression = Compression::new(3);
 
 /// How one request is to be answered: what its head and the configuration say about every answer to it. Small, because a
 /// waiting poll keeps it.
@@ -136,10 +138,7 @@ impl Reply {
             Dialect::Python => self.refuse(refusal),
         };
         let response = response.header("connection", "close");
-        match refusal {
-            Refusal::BadUpgrade { .. } => response.header("sec-websocket-version", "13"),
-            _ => response,
-        }
+        if *refusal == BAD_VERSION { response.header("sec-websocket-version", "13") } else { response }
     }
 
     /// Headers for the 101 beside those of the WebSocket handshake: Node's CORS middleware sits before upgrades too.
@@ -173,6 +172,17 @@ impl Reply {
     }
 }
 
+/// The answer of our own port to a request that is not for the server.
+pub(super) fn not_found(dialect: Dialect) -> Response {
+    let response = Response::new(404);
+    match dialect {
+        Dialect::Node => response,
+        Dialect::Python => {
+            Response { body: Bytes::from_static(b"Not Found"), ..response.header("content-type", "text/plain") }
+        }
+    }
+}
+
 impl Encoding {
     const ALL: [Self; 2] = [Self::Gzip, Self::Deflate];
 
@@ -183,17 +193,17 @@ impl Encoding {
         }
     }
 
-    /// The fastest level: this runs on the I/O thread, and text shrinks by nearly as much as with the originals' level 6
-    /// in a third of the time.
+    /// This runs on the I/O thread: with zlib-rs 16 us for 2 KB of events and 68 for 20 KB, where the originals' level 6 takes
+    /// 17 and 97 for 5 % less. (flate2's default back end took 112 and 137 even at its fastest level.)
     fn encode(self, bytes: &[u8]) -> Bytes {
         let out = Vec::with_capacity(bytes.len() / 4);
         let written = match self {
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(out, Compression::fast());
+                let mut encoder = GzEncoder::new(out, LEVEL);
                 encoder.write_all(bytes).and_then(|()| encoder.finish())
             }
             Self::Deflate => {
-                let mut encoder = ZlibEncoder::new(out, Compression::fast());
+                let mut encoder = ZlibEncoder::new(out, LEVEL);
                 encoder.write_all(bytes).and_then(|()| encoder.finish())
             }
         };

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::answer::not_found;
 use super::service::{self, Peer};
 use super::tls::Tls;
 use super::{Front, Stream, request};
@@ -209,7 +210,7 @@ async fn respond<F: Front>(
     if request::is_ours(service::target(&request), front.config()) {
         Ok(service::answer(front, request, peer).await)
     } else {
-        Ok(service::bare(StatusCode::NOT_FOUND))
+        Ok(service::render(not_found(front.config().dialect)))
     }
 }
 

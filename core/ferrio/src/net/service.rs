@@ -257,7 +257,7 @@ pub(super) fn render(response: Response) -> http::Response<Full<Bytes>> {
     rendered
 }
 
-pub(super) fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {
+fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {
     let mut response = http::Response::new(Full::default());
     *response.status_mut() = status;
     response

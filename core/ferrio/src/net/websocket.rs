@@ -20,6 +20,7 @@ use ferrio_protocol::engine::Frame;
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+pub(super) use handshake::BAD_VERSION;
 pub use handshake::{accept, is_upgrade};
 use scanner::Scanner;
 

@@ -78,6 +78,9 @@ fn node_refusals() {
         raw,
         "HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: 7\r\n\r\ngo away"
     );
+    let lacking = Refusal::BadUpgrade { message: "Missing or invalid Sec-WebSocket-Key header" };
+    assert_eq!(lines(&reply.refuse_upgrade(&lacking)), "content-type: text/html\nconnection: close\n");
+    assert!(lines(&reply.refuse_upgrade(&BAD_VERSION)).ends_with("sec-websocket-version: 13\n"));
     let html = reply.refuse_upgrade(&forbidden(Some("<script>")));
     assert_eq!(&html.body[..], b"&lt;script&gt;");
 }

@@ -28,7 +28,7 @@ pub fn accept(head: &Head) -> Result<Headers, Refusal> {
         return refuse("Missing or invalid Sec-WebSocket-Key header");
     };
     if head.header("sec-websocket-version") != Some("13") {
-        return refuse("Missing or invalid Sec-WebSocket-Version header");
+        return Err(BAD_VERSION);
     }
     let mut headers: Headers = vec![
         (Cow::Borrowed("upgrade"), "websocket".into()),
@@ -46,6 +46,10 @@ pub fn accept(head: &Head) -> Result<Headers, Refusal> {
     }
     Ok(headers)
 }
+
+/// The answer to it must name the version that is spoken.
+pub(in crate::net) const BAD_VERSION: Refusal =
+    Refusal::BadUpgrade { message: "Missing or invalid Sec-WebSocket-Version header" };
 
 /// 16 bytes in base64.
 fn is_key(key: &str) -> bool {
