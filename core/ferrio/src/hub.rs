@@ -364,22 +364,28 @@ impl Front for Hub {
             Ok(candidate) => candidate,
             Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
         };
+        let connection = match &candidate.sid {
+            None => None,
+            Some(sid) => match self.connection(sid) {
+                None => {
+                    let refusal = Refusal::UnknownSession { sid: candidate.sid };
+                    return decide(Err(reply.refuse_upgrade(&refusal)));
+                }
+                Some(connection) => match candidate.check(connection.revision(), self.config.dialect) {
+                    Ok(()) => Some(connection),
+                    Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+                },
+            },
+        };
         let mut headers = match websocket::accept(&head) {
             Ok(headers) => headers,
             Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
         };
         headers.extend(reply.upgrade_headers());
         headers.extend(extra);
-        let Some(sid) = &candidate.sid else {
-            return self.open_websocket(candidate, head, headers, decide);
-        };
-        let Some(connection) = self.connection(sid) else {
-            let refusal = Refusal::UnknownSession { sid: Some(sid.clone()) };
-            return decide(Err(reply.refuse_upgrade(&refusal)));
-        };
-        match candidate.check(connection.revision(), self.config.dialect) {
-            Ok(()) => self.upgrade_session(connection, headers, decide),
-            Err(refusal) => decide(Err(reply.refuse_upgrade(&refusal))),
+        match connection {
+            Some(connection) => self.upgrade_session(connection, headers, decide),
+            None => self.open_websocket(candidate, head, headers, decide),
         }
     }
 }

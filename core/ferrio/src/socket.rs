@@ -195,7 +195,7 @@ impl Socket {
 
     /// Sends an event: `["name",…]` and attachments.
     pub fn emit(&self, payload: Payload, flags: Flags) {
-        self.push(flags.item(Message::event(&self.0.namespace.name().clone(), None, payload)));
+        self.push(flags.item(Message::event(self.0.namespace.name(), None, payload)));
     }
 
     /// Sends an event and waits for the client's answer, at most for `timeout`.

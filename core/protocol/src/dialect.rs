@@ -23,7 +23,7 @@ impl Dialect {
     pub const fn post_reply(self) -> (&'static str, &'static str) {
         match self {
             Self::Node => ("ok", "text/html"),
-            Self::Python => ("OK", "text/plain; charset=UTF-8"),
+            Self::Python => ("OK", "text/plain"),
         }
     }
 

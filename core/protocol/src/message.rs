@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::engine::{self, Frame, Revision};
 use crate::socket::{Packet, Payload};
@@ -27,19 +28,33 @@ pub struct Message {
 }
 
 impl Message {
-    /// Encodes any packet.
-    pub fn new(packet: &Packet) -> Self {
-        Self::build(64, packet.attachments().to_vec(), |buffer| packet.encode(buffer))
+    /// Encodes a packet.
+    pub fn new(packet: Packet) -> Self {
+        let mut buffer = Vec::with_capacity(HEADER_ROOM + 1 + packet.encoded_room());
+        buffer.resize(HEADER_ROOM, 0);
+        buffer.push(b'4');
+        packet.encode(&mut buffer);
+        let length = buffer.len() - HEADER_ROOM;
+        let mut header = SmallVec::<[u8; HEADER_ROOM]>::new();
+        push_header(&mut header, 0x81, length);
+        let start = HEADER_ROOM - header.len();
+        buffer[start..HEADER_ROOM].copy_from_slice(&header);
+        Self {
+            frame: Bytes::from(buffer).slice(start..),
+            body: header.len(),
+            attachments: packet.into_attachments(),
+            binary: [OnceLock::new(), OnceLock::new()],
+        }
     }
 
-    /// Encodes an event without building a [`Packet`] first: the way of every emit.
-    pub fn event(nsp: &str, id: Option<u64>, payload: Payload) -> Self {
-        Self::with_payload(b'2', b'5', nsp, id, payload)
+    /// Encodes an event.
+    pub fn event(nsp: &Text, id: Option<u64>, payload: Payload) -> Self {
+        Self::new(Packet::Event { nsp: nsp.clone(), id, payload })
     }
 
     /// Encodes an ack.
-    pub fn ack(nsp: &str, id: u64, payload: Payload) -> Self {
-        Self::with_payload(b'3', b'6', nsp, Some(id), payload)
+    pub fn ack(nsp: &Text, id: u64, payload: Payload) -> Self {
+        Self::new(Packet::Ack { nsp: nsp.clone(), id, payload })
     }
 
     /// The Engine.IO packet: `4` and the Socket.IO packet.
@@ -84,44 +99,6 @@ impl Message {
     /// Bytes it counts in an outbound queue.
     pub fn weight(&self) -> usize {
         self.frame.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
-    }
-
-    fn with_payload(plain: u8, binary: u8, nsp: &str, id: Option<u64>, payload: Payload) -> Self {
-        let Payload { text, attachments } = payload;
-        let count = attachments.len();
-        Self::build(nsp.len() + text.len() + 24, attachments, |buffer| {
-            buffer.push(if count == 0 { plain } else { binary });
-            if count > 0 {
-                push_number(buffer, count as u64);
-                buffer.push(b'-');
-            }
-            if nsp != "/" {
-                buffer.extend_from_slice(nsp.as_bytes());
-                buffer.push(b',');
-            }
-            if let Some(id) = id {
-                push_number(buffer, id);
-            }
-            buffer.extend_from_slice(text.as_bytes());
-        })
-    }
-
-    fn build(capacity: usize, attachments: Vec<Bytes>, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut buffer = Vec::with_capacity(HEADER_ROOM + 1 + capacity);
-        buffer.resize(HEADER_ROOM, 0);
-        buffer.push(b'4');
-        write(&mut buffer);
-        let length = buffer.len() - HEADER_ROOM;
-        let mut header = smallvec::SmallVec::<[u8; HEADER_ROOM]>::new();
-        push_header(&mut header, 0x81, length);
-        let start = HEADER_ROOM - header.len();
-        buffer[start..HEADER_ROOM].copy_from_slice(&header);
-        Self {
-            frame: Bytes::from(buffer).slice(start..),
-            body: header.len(),
-            attachments,
-            binary: [OnceLock::new(), OnceLock::new()],
-        }
     }
 }
 
@@ -181,7 +158,7 @@ fn binary_frames(attachments: &[Bytes], revision: Revision) -> Vec<Bytes> {
     let type_byte = usize::from(revision == Revision::V3);
     let mut parts = Vec::with_capacity(attachments.len() * 2);
     for attachment in attachments {
-        let mut header = Vec::with_capacity(HEADER_ROOM + 1);
+        let mut header = Vec::with_capacity(HEADER_ROOM + 1 + packet.encoded_room());
         push_header(&mut header, 0x82, attachment.len() + type_byte);
         if type_byte == 1 {
             header.push(4);
@@ -204,19 +181,4 @@ fn push_header(buffer: &mut impl Extend<u8>, opcode: u8, length: usize) {
             buffer.extend((length as u64).to_be_bytes());
         }
     }
-}
-
-fn push_number(buffer: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    buffer.extend_from_slice(&digits[at..]);
 }

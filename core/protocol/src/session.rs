@@ -220,7 +220,7 @@ impl Session {
         }
         self.connect_by = None;
         let data = data.filter(|_| self.revision == Revision::V4);
-        self.send(&Packet::Connect { nsp: nsp.clone(), data });
+        self.send(Packet::Connect { nsp: nsp.clone(), data });
         true
     }
 
@@ -229,14 +229,14 @@ impl Session {
         if !self.is_open() || !self.namespaces.remove(nsp, Membership::Pending) {
             return false;
         }
-        self.send(&Packet::ConnectError { nsp: nsp.clone(), data });
+        self.send(Packet::ConnectError { nsp: nsp.clone(), data });
         true
     }
 
     /// Client: asks to join.
     pub fn connect(&mut self, nsp: Text, auth: Option<Text>) {
         if self.is_open() && self.namespaces.state(&nsp).is_none() {
-            self.send(&Packet::Connect { nsp: nsp.clone(), data: auth });
+            self.send(Packet::Connect { nsp: nsp.clone(), data: auth });
             self.namespaces.ask(nsp);
         }
     }
@@ -246,7 +246,7 @@ impl Session {
         if !self.is_open() || !self.namespaces.remove(nsp, Membership::Joined) {
             return false;
         }
-        self.send(&Packet::Disconnect { nsp: nsp.clone() });
+        self.send(Packet::Disconnect { nsp: nsp.clone() });
         true
     }
 
@@ -673,7 +673,7 @@ impl Session {
 
     // Small helpers.
 
-    fn send(&mut self, packet: &Packet) {
+    fn send(&mut self, packet: Packet) {
         self.output(Output::Send(Item::message(Message::new(packet))));
     }
 

@@ -118,11 +118,10 @@ impl Packet {
             Self::ConnectError { data, .. } => (Kind::ConnectError, None, Some(&**data)),
         };
         let (nsp, data) = (self.nsp(), data.unwrap_or_default());
-        // Room for the digit, a count, an id and the separators.
-        into.reserve(nsp.len() + data.len() + 24);
+        into.reserve(nsp.len() + data.len() + ENVELOPE);
         into.push(b'0' + kind as u8);
         if kind.is_binary() {
-            into.extend_from_slice(self.attachments().len().to_string().as_bytes());
+            push_number(into, self.attachments().len() as u64);
             into.push(b'-');
         }
         if *nsp != "/" {
@@ -130,9 +129,20 @@ impl Packet {
             into.push(b',');
         }
         if let Some(id) = id {
-            into.extend_from_slice(id.to_string().as_bytes());
+            push_number(into, id);
         }
         into.extend_from_slice(data.as_bytes());
+    }
+
+    /// Room that [`Self::encode`] needs at most.
+    pub fn encoded_room(&self) -> usize {
+        let data = match self {
+            Self::Event { payload, .. } | Self::Ack { payload, .. } => payload.text.len(),
+            Self::Connect { data, .. } => data.as_ref().map_or(0, |data| data.len()),
+            Self::ConnectError { data, .. } => data.len(),
+            Self::Disconnect { .. } => 0,
+        };
+        self.nsp().len() + data + ENVELOPE
     }
 
     /// The namespace.
@@ -151,6 +161,14 @@ impl Packet {
         match self {
             Self::Event { payload, .. } | Self::Ack { payload, .. } => &payload.attachments,
             Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => &[],
+        }
+    }
+
+    /// What follows the text, without the rest.
+    pub fn into_attachments(self) -> Vec<Bytes> {
+        match self {
+            Self::Event { payload, .. } | Self::Ack { payload, .. } => payload.attachments,
+            Self::Connect { .. } | Self::Disconnect { .. } | Self::ConnectError { .. } => Vec::new(),
         }
     }
 
@@ -297,6 +315,24 @@ fn split_digits(text: &str) -> (&str, &str) {
 /// The number that `digits` spell, if it is not above `max`.
 fn number(digits: &str, max: u64) -> Option<u64> {
     digits.parse().ok().filter(|&number| number <= max)
+}
+
+/// Room for the digit, a count, an id and the separators.
+const ENVELOPE: usize = 24;
+
+fn push_number(into: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    into.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

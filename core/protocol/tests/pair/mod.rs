@@ -144,12 +144,13 @@ impl Pair {
 
     /// Sends `["n",number]` with an attachment now and then.
     pub(crate) fn emit(&mut self, from: Side, nsp: &str, number: u64) {
-        let attachments = if number.is_multiple_of(3) { vec![Bytes::from(number.to_be_bytes().to_vec())] } else { Vec::new() };
+        let attachments =
+            if number.is_multiple_of(3) { vec![Bytes::from(number.to_be_bytes().to_vec())] } else { Vec::new() };
         let text = match attachments.len() {
             0 => format!(r#"["n",{number}]"#),
             _ => format!(r#"["n",{number},{{"_placeholder":true,"num":0}}]"#),
         };
-        let message = Message::event(nsp, None, Payload { text: text.into(), attachments });
+        let message = Message::event(&Text::from(nsp), None, Payload { text: text.into(), attachments });
         match from {
             Side::Client => self.to_server.push_back(Item::message(message)),
             Side::Server => self.to_client.push_back(Item::message(message)),
