@@ -158,7 +158,7 @@ fn binary_frames(attachments: &[Bytes], revision: Revision) -> Vec<Bytes> {
     let type_byte = usize::from(revision == Revision::V3);
     let mut parts = Vec::with_capacity(attachments.len() * 2);
     for attachment in attachments {
-        let mut header = Vec::with_capacity(HEADER_ROOM + 1 + packet.encoded_room());
+        let mut header = Vec::with_capacity(HEADER_ROOM + 1);
         push_header(&mut header, 0x82, attachment.len() + type_byte);
         if type_byte == 1 {
             header.push(4);
