@@ -128,15 +128,25 @@ test-node: addon ## the Node package
 test-python: wheel ## the Python package, and its stubs against what was built
 	cd bindings-python && ../$(PYTHON) -m pytest && ../$(PYTHON) -m mypy.stubtest ferrio._ferrio
 
+# Plays $(1) against every face, each to its end, before it fails.
+every_face = @failed=; for face in $(FACES); do $(1) --face $$face || failed="$$failed $$face"; done; \
+	  [ -z "$$failed" ] || { echo "failed on:$$failed"; exit 1; }
+
 .PHONY: test-scenarios
-test-scenarios: addon wheel programs tests/node_modules/.done ## scenarios, conformance, hostile input against every face
-	@for face in $(FACES); do node tests/run.mjs --face $$face || failed="$${failed-} $$face"; done; \
-	  [ -z "$${failed-}" ] || { echo "failed:$$failed"; exit 1; }
+test-scenarios: addon wheel programs tests/node_modules/.done ## scenarios, conformance, hostile input against every face (FACES=node)
+	$(call every_face,node tests/run.mjs)
 
 .PHONY: test-interop
 test-interop: addon wheel programs tests/node_modules/.done ## the official clients of Node and Python against every face
-	node tests/interop/run.mjs
-	$(PYTHON) tests/interop/run.py
+	$(call every_face,node tests/interop/run.mjs)
+	$(call every_face,$(PYTHON) tests/interop/run.py)
+
+.PHONY: test-originals
+test-originals: tests/node_modules/.done .venv/.done ## the same against socket.io and python-socketio: are the tests right?
+	$(call every_face,node tests/run.mjs)
+	$(call every_face,node tests/interop/run.mjs)
+	$(call every_face,$(PYTHON) tests/interop/run.py)
+test-originals: FACES := socketio python-socketio
 
 .PHONY: test-browser
 test-browser: addon wheel programs chromium tests/node_modules/.done demo/node_modules/.done ## the demo's page in headless Chromium
