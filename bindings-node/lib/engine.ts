@@ -480,8 +480,8 @@ export class Engine {
         return;
       }
       case EventKind.LinkWrite: {
-        const chunks = this.chunks(at + 2);
-        this.links.get(key)?.write(chunks);
+        this.at = at + 4;
+        this.links.get(key)?.write(this.bytes(at + 2));
         return;
       }
       case EventKind.LinkClose: {

@@ -70,7 +70,7 @@ export class Exchange {
 export interface Link {
   readonly request: IncomingMessage;
   /** Sends what the engine wrote. */
-  write(chunks: Buffer[]): void;
+  write(bytes: Buffer): void;
   /** The engine is done with it. */
   close(): void;
 }
@@ -217,13 +217,8 @@ class FedLink implements Link {
     });
   }
 
-  write(chunks: Buffer[]): void {
-    const { socket } = this;
-    socket.cork();
-    for (const chunk of chunks) {
-      socket.write(chunk, () => this.done || this.engine.linkSent(this.number, chunk.length));
-    }
-    socket.uncork();
+  write(bytes: Buffer): void {
+    this.socket.write(bytes, () => this.done || this.engine.linkSent(this.number, bytes.length));
   }
 
   close(): void {

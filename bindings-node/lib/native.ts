@@ -1,6 +1,7 @@
 /** The addon: what it offers, and where it lies. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { addonName } from "./platform";
 
 /** What `drain` brings beside the records: the joined text, or that and what does not fit in it. */
 export type Drained = string | [text: string, strings: string[] | undefined, bytes: ArrayBuffer | undefined];
@@ -27,21 +28,8 @@ export interface Addon {
 
 /** Loads the addon that was built for this machine. @throws Error naming the file that is missing */
 export function loadAddon(): Addon {
-  const name = `ferrio.${platform()}.node`;
+  const name = addonName();
   const file = join(__dirname, "..", name);
   if (!existsSync(file)) throw new Error(`ferrio has no addon for this platform: ${name} is not in the package`);
   return require(file);
-}
-
-/** The platform as napi-rs names it: `linux-x64-gnu`. */
-function platform(): string {
-  const { platform, arch } = process;
-  if (platform === "linux") return `${platform}-${arch}-${isMusl() ? "musl" : "gnu"}`;
-  if (platform === "win32") return `${platform}-${arch}-msvc`;
-  return `${platform}-${arch}`;
-}
-
-function isMusl(): boolean {
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return report?.header !== undefined && report.header.glibcVersionRuntime === undefined;
 }

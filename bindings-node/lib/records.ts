@@ -29,7 +29,7 @@ export const enum EventKind {
   Drain,
   /** request, status, text: JSON `[opened|null, name, value, …]`, 0 and text or 1 and bytes */
   Response,
-  /** link, n, n bytes */
+  /** link, bytes */
   LinkWrite,
   /** link */
   LinkClose,

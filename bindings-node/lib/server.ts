@@ -119,10 +119,9 @@ export class Server<
     }
     const merged: Partial<ServerOptions> = Object.assign(options, this._opts);
     refuseUnsupported(merged as any);
-    if (!Number.isNaN(Number(server))) server = listening(Number(server));
-    const http = server as HttpServer;
     const { path, serveClient } = this.settings;
-    this.startEngine(merged, path);
+    this.startEngine(merged, path); // first: if it cannot, there is nothing to clean up
+    const http = Number.isNaN(Number(server)) ? (server as HttpServer) : listening(Number(server));
     attach(this.engine, http, {
       path,
       serveClient,
