@@ -40,6 +40,7 @@ export async function startFace(face, profile = "calm", port = 0) {
   const env = { ...process.env, ...PROFILES[profile], ...face.env };
   const chosen = port || (await freePort());
   const child = spawn(program, [...args, String(chosen)], { env, stdio: ["ignore", "pipe", "pipe"] });
+  process.on("exit", () => child.kill("SIGKILL")); // however this program ends
   let errors = "";
   child.stderr.on("data", (data) => (errors = (errors + data).slice(-20_000)));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
