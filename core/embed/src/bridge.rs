@@ -1,88 +1,251 @@
 //! The engine as a host sees it.
 
+use std::io;
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use ferrio::hub::Hub;
+use ferrio::namespace::Namespace;
+use ferrio::net::listener::{Listener, Listening};
+use ferrio::socket::{self, Socket};
 use ferrio_protocol::Text;
+use parking_lot::Mutex;
 
+use crate::carrier::Order;
 use crate::command::{Command, Target};
-use crate::event::Event;
+use crate::event::{AckEnd, Event};
 use crate::ids::SocketId;
+use crate::lifecycle::Phase;
+use crate::options::Options;
+use crate::runtime::{EngineNumber, Forked, Runtime};
+use crate::shared::{Shared, socket_id};
+use crate::work::{Queue, Work, Worker};
+use crate::{StartError, Tls};
 
-/// Wakes the host's loop: called from engine threads, at most once between two drains that found nothing.
+/// Wakes the host's loop: called from engine threads, once before the first drain and then at most once between two drains
+/// that found nothing.
 pub trait Wake: Send + Sync + 'static {
     /// Makes the host call [`Engine::drain`] soon. Must not block and must not call back into the engine.
     fn wake(&self);
 }
 
 /// One Socket.IO server for a host language.
-pub struct Engine;
+///
+/// In a child of the process that started it every call does nothing (see [`Engine::check`]), and dropping it leaks it.
+pub struct Engine {
+    parts: ManuallyDrop<Parts>,
+}
+
+struct Parts {
+    shared: Arc<Shared>,
+    hub: Hub,
+    queue: Arc<Queue>,
+    listening: Mutex<Vec<Listening>>,
+    runtime: Runtime,
+}
 
 impl Engine {
     /// Starts the I/O threads. `options` is a JSON object (see `options.rs`; times in ms).
     ///
     /// # Errors
     /// An unknown or impossible option, named; threads that cannot be started.
-    pub fn start(options: &str, wake: Arc<dyn Wake>) -> Result<Self, crate::StartError> {
-        let _ = (options, wake);
-        todo!()
+    pub fn start(options: &str, wake: Arc<dyn Wake>) -> Result<Self, StartError> {
+        let Options { config, io_threads, mailbox_bytes } = Options::parse(options)?;
+        let engine = EngineNumber::new();
+        let shared = Arc::new(Shared::new(engine, mailbox_bytes, wake));
+        let on_turn_end = Arc::downgrade(&shared);
+        let runtime = Runtime::start(engine, io_threads, move || {
+            if let Some(shared) = on_turn_end.upgrade() {
+                shared.mailbox.end_turn();
+            }
+        })?;
+        let hub = Hub::new(config, Arc::clone(&shared) as _, runtime.handle().clone());
+        shared.set_hub(Some(hub.clone()));
+        let queue = Arc::new(Queue::default());
+        let worker = Worker { shared: Arc::clone(&shared), hub: hub.clone() };
+        runtime.handle().spawn(worker.run(Arc::clone(&queue)));
+        let parts = Parts { shared, hub, queue, listening: Mutex::default(), runtime };
+        Ok(Self { parts: ManuallyDrop::new(parts) })
+    }
+
+    /// Whether this process may use the engine.
+    ///
+    /// # Errors
+    /// It is a fork of the process that started it: the memory is here, the threads are not.
+    pub fn check(&self) -> Result<(), Forked> {
+        self.parts.runtime.check()
     }
 
     /// Opens an own listener (native `serve`). May be called again for further addresses. Port 0 picks one.
     ///
     /// # Errors
     /// What binding the address, or reading the TLS files, said.
-    pub fn listen(&self, address: &str, tls: Option<&crate::Tls>) -> std::io::Result<SocketAddr> {
-        let _ = (address, tls);
-        todo!()
+    pub fn listen(&self, address: &str, tls: Option<&Tls>) -> io::Result<SocketAddr> {
+        self.check().map_err(io::Error::other)?;
+        let Parts { hub, listening, runtime, .. } = &*self.parts;
+        let tls = tls.map(|Tls { certificate, key }| ferrio::net::tls::Tls::from_files(certificate, key));
+        let tls = tls.transpose().map_err(io::Error::other)?;
+        let _context = runtime.handle().enter();
+        let mut listener = runtime.handle().block_on(Listener::bind(address))?;
+        if let Some(tls) = tls {
+            listener = listener.with_tls(tls);
+        }
+        let bound = listener.address()?;
+        listening.lock().push(listener.start(hub.clone()));
+        Ok(bound)
     }
 
     /// Carries out a batch of commands, in order, with at most one wake of an I/O thread.
     pub fn submit(&self, commands: Vec<Command>) {
-        let _ = commands;
-        todo!()
+        if self.check().is_err() {
+            return;
+        }
+        let mut batch = Vec::with_capacity(commands.len());
+        batch.extend(commands.into_iter().filter_map(|command| self.parts.resolve(command)));
+        self.parts.queue.append(batch);
     }
 
-    /// Moves waiting events to the end of `batch`: at most about `max_events`, `max_bytes` of payload. Returns whether more
-    /// wait. When it returns false the mailbox is armed: the next event will wake the host.
+    /// Moves waiting events to the end of `batch`: at most about `max_events`, `max_bytes` of payload. Returns whether it found
+    /// any: call again until it does not. Then the mailbox is armed: the next event wakes the host.
     pub fn drain(&self, batch: &mut Vec<Event>, max_events: usize, max_bytes: usize) -> bool {
-        let _ = (batch, max_events, max_bytes);
-        todo!()
+        self.check().is_ok() && self.parts.shared.mailbox.drain(batch, max_events, max_bytes)
     }
 
     /// Rooms of a socket, its own id first. Empty for a socket that is gone.
     pub fn rooms(&self, socket: SocketId) -> Vec<Text> {
-        let _ = socket;
-        todo!()
+        self.socket(socket).map(|socket| socket.rooms()).unwrap_or_default()
     }
 
     /// The sockets a target means right now.
     pub fn members(&self, target: &Target) -> Vec<SocketId> {
-        let _ = target;
-        todo!()
+        match target {
+            Target::Socket(id) => {
+                self.socket(*id).filter(Socket::is_connected).map(|socket| socket_id(&socket)).into_iter().collect()
+            }
+            Target::Rooms { nsp, rooms, except } => {
+                let Some(namespace) = self.namespace(nsp) else { return Vec::new() };
+                let mut members = Vec::new();
+                namespace.resolve(rooms, except).for_each(|socket| members.push(socket_id(socket)));
+                members
+            }
+        }
     }
 
     /// All rooms of a namespace that have members, own-id rooms excluded.
     pub fn room_names(&self, nsp: &str) -> Vec<Text> {
-        let _ = nsp;
-        todo!()
+        self.namespace(nsp).map(|namespace| namespace.room_names()).unwrap_or_default()
     }
 
     /// Bytes waiting to be sent to the socket's connection, and whether that is above the high mark.
     pub fn buffered(&self, socket: SocketId) -> (usize, bool) {
-        let _ = socket;
-        todo!()
+        self.socket(socket).map(|socket| socket.connection().buffered()).unwrap_or_default()
     }
 
     /// The transport the socket's connection uses now: `"polling"` or `"websocket"`.
     pub fn transport(&self, socket: SocketId) -> Option<&'static str> {
-        let _ = socket;
-        todo!()
+        self.socket(socket).map(|socket| socket.connection().transport().as_str())
     }
 
     /// Begins to close: listeners stop, sockets end with "server shutting down", every pending request and ack completes,
-    /// then `Event::Closed` comes. Idempotent. Dropping the engine afterwards ends the threads.
+    /// then `Event::Closed` comes. What was submitted before is carried out before. Idempotent. Dropping the engine afterwards
+    /// ends the threads.
     pub fn close(&self) {
-        todo!()
+        if self.check().is_ok() && self.parts.shared.life.step_to(Phase::Closing) {
+            let listening = std::mem::take(&mut *self.parts.listening.lock());
+            self.parts.queue.append(vec![Work::ShutDown(listening)]);
+        }
+    }
+
+    fn socket(&self, socket: SocketId) -> Option<Socket> {
+        self.check().ok().and_then(|()| self.parts.shared.socket(socket))
+    }
+
+    fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.check().ok().and_then(|()| self.parts.hub.find_namespace(name))
     }
 }
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.check().is_err() {
+            return;
+        }
+        // SAFETY: `self` is being dropped: nobody uses `parts` after this.
+        let Parts { shared, hub, runtime, .. } = unsafe { ManuallyDrop::take(&mut self.parts) };
+        // The host hears no more: its side of `Wake` may be half gone.
+        shared.mailbox.mute();
+        hub.close();
+        runtime.shut_down(SHUTDOWN_LIMIT);
+        shared.clear();
+    }
+}
+
+impl Parts {
+    /// The host's share of a command: membership, and the choice of receivers. What is left is work for the I/O threads.
+    fn resolve(&self, command: Command) -> Option<Work> {
+        let Self { shared, hub, .. } = self;
+        Some(match command {
+            Command::Accept { socket } => {
+                let socket = shared.socket(socket)?;
+                if !socket.admit() {
+                    return None;
+                }
+                Work::Welcome(socket)
+            }
+            Command::Reject { socket, data } => {
+                let socket = shared.sockets.lock().remove(socket)?;
+                Work::Reject(socket, data)
+            }
+            Command::Emit { target, payload, flags, ack } => {
+                let flags = socket::Flags { volatile: flags.volatile, compress: flags.compress };
+                match target {
+                    Target::Socket(id) => match shared.socket(id) {
+                        Some(socket) => Work::Send { socket, payload, flags, ack },
+                        None => Work::Unheard(ack?.ack, AckEnd::Disconnected),
+                    },
+                    Target::Rooms { nsp, rooms, except } => match hub.find_namespace(&nsp) {
+                        Some(to) => {
+                            let receivers = to.resolve(&rooms, &except);
+                            Work::Broadcast { to, receivers, payload, flags, ack }
+                        }
+                        None => Work::Unheard(ack?.ack, AckEnd::Complete),
+                    },
+                }
+            }
+            Command::Ack { socket, id, payload } => Work::Ack { socket: shared.socket(socket)?, id, payload },
+            Command::Join { socket, rooms } => {
+                let socket = shared.socket(socket)?;
+                for room in rooms {
+                    socket.join(room);
+                }
+                return None;
+            }
+            Command::Leave { socket, room } => {
+                shared.socket(socket)?.leave(&room);
+                return None;
+            }
+            Command::Disconnect { socket, close } => Work::Disconnect { socket: shared.socket(socket)?, close },
+            Command::Release { socket } => {
+                let socket = shared.sockets.lock().remove(socket)?;
+                socket.release();
+                return None;
+            }
+            Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
+            Command::Request { request, head, end } => Work::Carry(Order::Request { request, head, end }),
+            Command::Body { request, chunk, end } => Work::Carry(Order::Body { request, chunk, end }),
+            Command::Abort { request } => Work::Carry(Order::Abort { request }),
+            Command::TakeOver { link, head, stream, read, headers } => {
+                Work::Carry(Order::TakeOver { link, head, stream, read, headers })
+            }
+            Command::OpenLink { link, head, raw, headers } => Work::Carry(Order::OpenLink { link, head, raw, headers }),
+            Command::Feed { link, data } => Work::Carry(Order::Feed { link, data }),
+            Command::LinkClosed { link, error } => Work::Carry(Order::LinkClosed { link, error }),
+            Command::LinkSent { link, bytes } => Work::Carry(Order::LinkSent { link, bytes }),
+        })
+    }
+}
+
+/// Time for the threads to end when the engine is dropped.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 
 use crate::ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+use crate::mailbox::Letter;
 
 /// One thing that happened, in the order it happened. Completions travel in the same queue, so an answer never overtakes
 /// the event before it.
@@ -20,7 +21,7 @@ pub enum Event {
         conn: ConnId,
         /// Its session id: secret, known to its own client only.
         sid: Text,
-        /// The request of the host's that opened it, where the host owns the port.
+        /// The request or the link (by its number: hosts count both in one) that opened it, where the host owns the port.
         request: Option<RequestId>,
         /// The request itself, where we own the port.
         head: Option<Box<Head>>,
@@ -119,7 +120,7 @@ pub enum Event {
         /// The link.
         link: LinkId,
     },
-    /// The engine has closed; nothing follows.
+    /// The engine has closed; nothing follows. What was submitted too late to be answered before this never will be.
     Closed,
 }
 
@@ -141,4 +142,52 @@ pub enum LinkData {
     Bytes(Bytes),
     /// A message, where the host's server does the framing (ASGI).
     Frame(Frame),
+}
+
+impl Letter for Event {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Connect { nsp, sid, auth, .. } => nsp.len() + sid.len() + auth.as_ref().map_or(0, |auth| auth.len()),
+            Self::Message { payload, .. } | Self::Ack { payload, .. } => {
+                payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
+            }
+            Self::Response { response, .. } => response.body.len(),
+            Self::LinkWrite { data, .. } => data.iter().map(LinkData::len).sum(),
+            Self::Open { .. }
+            | Self::Upgrade { .. }
+            | Self::AckEnd { .. }
+            | Self::Disconnect { .. }
+            | Self::Close { .. }
+            | Self::Drain { .. }
+            | Self::LinkClose { .. }
+            | Self::Closed => 0,
+        }
+    }
+
+    fn bounded(&self) -> bool {
+        match self {
+            Self::Open { .. }
+            | Self::Upgrade { .. }
+            | Self::Connect { .. }
+            | Self::Message { .. }
+            | Self::Drain { .. }
+            | Self::LinkWrite { .. } => true,
+            Self::Ack { .. }
+            | Self::AckEnd { .. }
+            | Self::Disconnect { .. }
+            | Self::Close { .. }
+            | Self::Response { .. }
+            | Self::LinkClose { .. }
+            | Self::Closed => false,
+        }
+    }
+}
+
+impl LinkData {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) | Self::Frame(Frame::Binary(bytes)) => bytes.len(),
+            Self::Frame(Frame::Text(text)) => text.len(),
+        }
+    }
 }

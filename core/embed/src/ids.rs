@@ -47,18 +47,12 @@ struct Slot<T> {
 }
 
 impl<K: Key, T> Table<K, T> {
-    /// Adds what `make` makes of its own number.
-    pub(crate) fn insert_with(&mut self, make: impl FnOnce(K) -> T) -> K {
+    /// Adds a thing and gives it a number.
+    pub(crate) fn insert(&mut self, thing: T) -> K {
         let slot = self.vacant();
         let entry = &mut self.slots[slot as usize];
-        let key = K::from_number(u64::from(entry.generation) << 32 | u64::from(slot));
-        entry.thing = Some(make(key));
-        key
-    }
-
-    /// Adds a thing.
-    pub(crate) fn insert(&mut self, thing: T) -> K {
-        self.insert_with(|_| thing)
+        entry.thing = Some(thing);
+        K::from_number(u64::from(entry.generation) << 32 | u64::from(slot))
     }
 
     /// The thing, if the number is still its own.
@@ -78,17 +72,13 @@ impl<K: Key, T> Table<K, T> {
         Some(thing)
     }
 
-    /// How many things there are.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+    /// All things, their numbers gone.
+    pub(crate) fn into_things(self) -> impl Iterator<Item = T> {
+        self.slots.into_iter().filter_map(|slot| slot.thing)
     }
 
-    /// Every thing and its number, in no particular order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &T)> {
-        self.slots.iter().enumerate().filter_map(|(slot, entry)| {
-            let thing = entry.thing.as_ref()?;
-            Some((K::from_number(u64::from(entry.generation) << 32 | slot as u64), thing))
-        })
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.len() == self.free.len()
     }
 
     fn vacant(&mut self) -> u32 {
@@ -156,8 +146,9 @@ mod tests {
         assert_eq!(table.remove(a), None);
         assert_eq!(table.get(a), None);
         assert_eq!(table.get(b), Some(&"b"));
-        assert_eq!(table.len(), 1);
-        assert_eq!(table.iter().collect::<Vec<_>>(), [(b, &"b")]);
+        assert!(!table.is_empty());
+        table.remove(b);
+        assert!(table.is_empty());
     }
 
     #[test]
@@ -196,12 +187,5 @@ mod tests {
             assert_eq!(table.get(SocketId(number)), None, "{number}");
             assert_eq!(table.remove(SocketId(number)), None, "{number}");
         }
-    }
-
-    #[test]
-    fn a_thing_may_know_its_number() {
-        let mut table = Table::<ConnId, ConnId>::default();
-        let key = table.insert_with(|key| key);
-        assert_eq!(table.get(key), Some(&key));
     }
 }

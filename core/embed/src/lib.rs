@@ -12,12 +12,15 @@ pub mod event;
 pub mod ids;
 
 mod bridge;
+mod carrier;
 mod lifecycle;
 mod mailbox;
 mod options;
 mod pending;
 mod runtime;
+mod shared;
 mod sync;
+mod work;
 
 pub use bridge::{Engine, Wake};
 pub use command::{AckRequest, Command, Flags, Target};

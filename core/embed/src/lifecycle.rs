@@ -1,53 +1,48 @@
-//! The end of an engine, in two phases.
-//!
-//! ```text
-//!            begin                       finish: nothing is left, or the time is up
-//!   Open ─────────────▶ Closing ────────────────────────────────────────────────────▶ Closed
-//!    │                     │                                                            │
-//!    │ everything works    │ listeners are closed, new requests and links refused;      │ `Event::Closed` was the last event;
-//!    │                     │ connections end, requests and acks complete                │ submit and drain do nothing
-//! ```
+//! The end of an engine: two phases for the host (`close`, `Event::Closed`), a few more steps within.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Where an engine stands. Each step is made once, by the one caller that is told so.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lifecycle(AtomicU8);
 
+/// ```text
+///         close()            its turn has come        ports are closed        nothing is left,
+///                            in the queue                                     or the time is up
+///   Open ─────────▶ Closing ─────────────────▶ Refusing ─────────────▶ Ending ────────────────▶ Closed
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum Phase {
+    /// Everything works.
     Open,
+    /// What was submitted before is carried out first.
     Closing,
+    /// The server is closed: connections end, requests and acks complete, new requests and links are refused.
+    Refusing,
+    /// Nothing comes in any more.
+    Ending,
+    /// `Event::Closed` was the last event.
     Closed,
 }
 
 impl Lifecycle {
-    pub(crate) fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Acquire) {
-            OPEN => Phase::Open,
-            CLOSING => Phase::Closing,
-            _ => Phase::Closed,
-        }
+    /// Makes the step to `phase` from the one before it. True for the first caller.
+    pub(crate) fn step_to(&self, phase: Phase) -> bool {
+        let to = phase as u8;
+        self.0.compare_exchange(to.wrapping_sub(1), to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// True for the first caller.
-    pub(crate) fn begin(&self) -> bool {
-        self.step(OPEN, CLOSING)
-    }
-
-    /// True for the first caller after [`Self::begin`].
-    pub(crate) fn finish(&self) -> bool {
-        self.step(CLOSING, CLOSED)
-    }
-
-    fn step(&self, from: u8, to: u8) -> bool {
-        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    pub(crate) fn has_reached(&self, phase: Phase) -> bool {
+        self.0.load(Ordering::Acquire) >= phase as u8
     }
 }
 
-const OPEN: u8 = 0;
-const CLOSING: u8 = 1;
-const CLOSED: u8 = 2;
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self(AtomicU8::new(Phase::Open as u8))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -56,14 +51,16 @@ mod tests {
     #[test]
     fn each_step_is_made_once_and_in_order() {
         let life = Lifecycle::default();
-        assert_eq!(life.phase(), Phase::Open);
-        assert!(!life.finish());
-        assert!(life.begin());
-        assert!(!life.begin());
-        assert_eq!(life.phase(), Phase::Closing);
-        assert!(life.finish());
-        assert!(!life.finish());
-        assert!(!life.begin());
-        assert_eq!(life.phase(), Phase::Closed);
+        let phases = [Phase::Open, Phase::Closing, Phase::Refusing, Phase::Ending, Phase::Closed];
+        for (at, now) in phases.into_iter().enumerate() {
+            for phase in phases {
+                assert_eq!(life.has_reached(phase), phase <= now);
+            }
+            let next = at + 1;
+            for (other, phase) in phases.into_iter().enumerate() {
+                assert!(other == next || !life.step_to(phase), "{now:?} to {phase:?}");
+            }
+            assert_eq!(phases.get(next).is_some_and(|next| life.step_to(*next)), next < phases.len());
+        }
     }
 }

@@ -31,6 +31,13 @@ impl<K: Eq + Hash + Copy, T> Pending<K, T> {
         }
     }
 
+    /// Puts the thing in if its place is empty.
+    pub(crate) fn fill(&self, key: K, thing: T) {
+        if let Some(place @ None) = self.0.lock().get_mut(&key) {
+            *place = Some(thing);
+        }
+    }
+
     /// The thing is over. `None` if it was already; `Some(None)` if it is being worked on.
     #[expect(clippy::option_option, reason = "ended twice, and ended while taken out, are different answers")]
     pub(crate) fn end(&self, key: K) -> Option<Option<T>> {

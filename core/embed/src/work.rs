@@ -1,0 +1,272 @@
+//! What the I/O threads do for the host: one queue, worked off in order by one task.
+//!
+//! A batch is carried out inside one turn, so everything it sends to one connection leaves in one write. The task is woken
+//! once per batch, and not at all while it is still busy with the one before.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ferrio::ack::{AckError, Ask, Gathered};
+use ferrio::connection::Connection;
+use ferrio::hub::Hub;
+use ferrio::namespace::{Namespace, Receivers};
+use ferrio::net::listener::Listening;
+use ferrio::socket::{Flags, Socket};
+use ferrio::turn::Turn;
+use ferrio_protocol::Text;
+use ferrio_protocol::socket::Payload;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::carrier::{self, Order};
+use crate::command::AckRequest;
+use crate::event::{AckEnd, Event};
+use crate::ids::AckId;
+use crate::lifecycle::Phase;
+use crate::runtime;
+use crate::shared::{Shared, socket_id};
+
+/// A command whose receivers have been chosen.
+pub(crate) enum Work {
+    Welcome(Socket),
+    Reject(Socket, Text),
+    Send {
+        socket: Socket,
+        payload: Payload,
+        flags: Flags,
+        ack: Option<AckRequest>,
+    },
+    Broadcast {
+        to: Arc<Namespace>,
+        receivers: Receivers,
+        payload: Payload,
+        flags: Flags,
+        ack: Option<AckRequest>,
+    },
+    /// An emit with ack to nobody.
+    Unheard(AckId, AckEnd),
+    Ack {
+        socket: Socket,
+        id: u64,
+        payload: Payload,
+    },
+    Disconnect {
+        socket: Socket,
+        close: bool,
+    },
+    Close {
+        conn: Arc<Connection>,
+        discard: bool,
+    },
+    /// To do with a request or a link of the host's.
+    Carry(Order),
+    /// The first phase of closing.
+    ShutDown(Vec<Listening>),
+}
+
+/// What waits to be done.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Vec<Work>>,
+    filled: Notify,
+}
+
+impl Queue {
+    /// Adds work at the end.
+    pub(crate) fn append(&self, mut batch: Vec<Work>) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        let wake = waiting.is_empty();
+        if wake {
+            mem::swap(&mut *waiting, &mut batch);
+        } else {
+            waiting.append(&mut batch);
+        }
+        drop(waiting);
+        if wake {
+            self.filled.notify_one();
+        }
+    }
+
+    async fn next(&self) -> Vec<Work> {
+        loop {
+            let batch = mem::take(&mut *self.waiting.lock());
+            if !batch.is_empty() {
+                return batch;
+            }
+            self.filled.notified().await;
+        }
+    }
+}
+
+/// Who does it.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) hub: Hub,
+}
+
+impl Worker {
+    /// Works until the runtime ends.
+    pub(crate) async fn run(self, queue: Arc<Queue>) {
+        loop {
+            let batch = queue.next().await;
+            self.carry_out(batch);
+            // A host that submits without end must not keep the sockets from being read.
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    fn carry_out(&self, batch: Vec<Work>) {
+        let mut turn = Turn::enter();
+        for work in batch {
+            if let Work::ShutDown(listening) = work {
+                // What was sent before goes out before.
+                drop(turn);
+                self.shut_down(listening);
+                turn = Turn::enter();
+                continue;
+            }
+            // A fault of ours costs one command, not the engine.
+            if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(work))).is_err() {
+                tracing::error!("a command of the host's panicked");
+            }
+        }
+        drop(turn);
+    }
+
+    fn carry_out_one(&self, work: Work) {
+        match work {
+            Work::Welcome(socket) => {
+                socket.welcome();
+            }
+            Work::Reject(socket, data) => socket.reject(data),
+            Work::Send { socket, payload, flags, ack: None } => socket.emit(payload, flags),
+            Work::Send { socket, payload, flags, ack: Some(ack) } => self.ask(&socket, payload, flags, ack),
+            Work::Broadcast { to, receivers, payload, flags, ack } => {
+                // It may take long: the host should not have to wait for what happened before.
+                if runtime::settle() {
+                    self.shared.mailbox.end_turn();
+                }
+                match ack {
+                    None => self.hub.broadcast(&to, &receivers, payload, flags),
+                    Some(ack) => self.ask_all(&to, &receivers, payload, flags, ack),
+                }
+            }
+            Work::Unheard(ack, end) => self.shared.post(Event::AckEnd { ack, end, expected: 0, received: 0 }),
+            Work::Ack { socket, id, payload } => socket.ack(id, payload),
+            Work::Disconnect { socket, close } => socket.disconnect(close),
+            Work::Close { conn, discard } => conn.close(discard),
+            Work::Carry(order) => carrier::carry_out(self, order),
+            Work::ShutDown(_) => {}
+        }
+    }
+
+    fn ask(&self, socket: &Socket, payload: Payload, flags: Flags, ack: AckRequest) {
+        let awaited = Awaited::new(&self.shared, ack.ack, 1);
+        let asked = socket_id(socket);
+        let on_ack = Box::new(move |answer| match answer {
+            Ok(payload) => {
+                awaited.answered();
+                awaited.shared.post(Event::Ack { ack: awaited.ack, socket: asked, payload });
+                awaited.over();
+            }
+            Err(AckError::Timeout) => awaited.end(AckEnd::TimedOut),
+            Err(AckError::Disconnected) => awaited.end(AckEnd::Disconnected),
+        });
+        socket.emit_with_ack(payload, flags, ack.timeout, on_ack);
+    }
+
+    fn ask_all(&self, to: &Namespace, receivers: &Receivers, payload: Payload, flags: Flags, ack: AckRequest) {
+        let mut expected = 0;
+        receivers.for_each(|_| expected += 1);
+        let awaited = Arc::new(Awaited::new(&self.shared, ack.ack, expected));
+        let each = Arc::clone(&awaited);
+        let on_each = Box::new(move |socket: &Socket, payload| {
+            each.answered();
+            each.shared.post(Event::Ack { ack: each.ack, socket: socket_id(socket), payload });
+        });
+        let on_end = Box::new(move |gathered: Gathered| {
+            awaited.expected.store(gathered.expected, Ordering::Relaxed);
+            awaited.end(if gathered.timed_out { AckEnd::TimedOut } else { AckEnd::Complete });
+        });
+        self.hub.broadcast_with_ack(to, receivers, payload, flags, Ask { timeout: ack.timeout, on_each, on_end });
+    }
+
+    /// The first phase of closing, as far as it goes at once. The second comes when nothing is left, or with the time limit.
+    fn shut_down(&self, listening: Vec<Listening>) {
+        let ports: Vec<_> = listening.into_iter().map(|port| tokio::spawn(port.stop(PORT_LIMIT))).collect();
+        self.shared.life.step_to(Phase::Refusing);
+        self.hub.close();
+        // Bodies that are not whole never will be. Their requests are answered by this.
+        drop(self.shared.requests.take_all());
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let closed = shared.closed.notified();
+            for port in ports {
+                // It does not panic, and nobody else can abort it.
+                let _ = port.await;
+            }
+            shared.life.step_to(Phase::Ending);
+            shared.settle();
+            if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
+                shared.finish();
+            }
+        });
+    }
+}
+
+/// An ack that the host waits for. It hears of the end in any case: when the last one who could call back is gone, the drop
+/// says that no answer will come.
+struct Awaited {
+    shared: Arc<Shared>,
+    ack: AckId,
+    expected: AtomicUsize,
+    received: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Awaited {
+    fn new(shared: &Arc<Shared>, ack: AckId, expected: usize) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            ack,
+            expected: AtomicUsize::new(expected),
+            received: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    fn answered(&self) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// True for the first caller.
+    fn over(&self) -> bool {
+        !self.over.swap(true, Ordering::AcqRel)
+    }
+
+    fn end(&self, end: AckEnd) {
+        if self.over() {
+            let expected = self.expected.load(Ordering::Relaxed);
+            let received = self.received.load(Ordering::Relaxed);
+            self.shared.post(Event::AckEnd { ack: self.ack, end, expected, received });
+        }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.end(AckEnd::Disconnected);
+    }
+}
+
+/// Time for requests under way on our own ports.
+const PORT_LIMIT: Duration = Duration::from_secs(1);
+/// Time for connections to say goodbye: the two seconds that a WebSocket has for it, and some.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);

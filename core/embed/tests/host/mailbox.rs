@@ -1,0 +1,115 @@
+//! How often the host is woken, and what happens while it does not listen.
+
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+use ferrio_embed::{Command, Event, Target};
+
+use crate::client::frame;
+use crate::toy::{Host, emit};
+
+#[test]
+fn what_comes_in_one_read_wakes_once() {
+    let (mut host, address) = Host::serve("{}");
+    let (mut client, socket, _) = host.client(address);
+    for round in 0..20 {
+        assert!(host.is_quiet());
+        let before = host.bell.times();
+        let burst: Vec<u8> = (0..50).flat_map(|_| frame(1, br#"42["m"]"#)).collect();
+        client.socket.get_mut().write_all(&burst).unwrap();
+        assert!(host.bell.wait());
+        // All of it, before the host has looked once.
+        let mut batch = Vec::new();
+        while batch.len() < 50 {
+            if !host.engine.drain(&mut batch, usize::MAX, usize::MAX) {
+                assert!(host.bell.wait());
+            }
+        }
+        let wakes = host.bell.times() - before;
+        // A burst of this size is one segment and one read; on a busy machine the kernel may cut it.
+        assert!(wakes <= 2, "round {round}: {wakes} wakes");
+    }
+    assert!(host.is_quiet());
+    let before = host.bell.times();
+    for _ in 0..50 {
+        host.submit([emit(Target::Socket(socket), r#"["m"]"#)]);
+    }
+    for _ in 0..50 {
+        assert_eq!(client.text(), r#"42["m"]"#);
+    }
+    assert_eq!(host.bell.times(), before, "what the host does is no news to it");
+}
+
+#[test]
+fn a_host_that_is_awake_is_not_woken() {
+    let (mut host, address) = Host::serve("{}");
+    let (mut client, ..) = host.client(address);
+    assert!(host.is_quiet());
+    client.send(r#"42["first"]"#);
+    assert!(host.bell.wait());
+    let mut batch = Vec::new();
+    assert!(host.engine.drain(&mut batch, 100, 1000));
+    let before = host.bell.times();
+    client.send(r#"42["second"]"#);
+    assert!(!host.bell.wait_for(Duration::from_millis(100)));
+    assert_eq!(host.bell.times(), before);
+    assert!(host.engine.drain(&mut batch, 100, 1000));
+    assert!(!host.engine.drain(&mut batch, 100, 1000));
+    client.send(r#"42["third"]"#);
+    assert!(host.bell.wait());
+    assert_eq!(batch.len(), 2);
+}
+
+#[test]
+fn a_full_mailbox_stops_the_reading() {
+    let (mut host, address) = Host::serve(r#"{"mailboxBytes":65536}"#);
+    let (mut client, socket, _) = host.client(address);
+    let (mut other, ..) = host.client(address);
+    assert!(host.is_quiet());
+
+    // A client that sends until nobody takes it any more: the kernel's buffers are full, and ours has its limit.
+    let stream = client.socket.get_mut();
+    stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let (mut sent, mut cut) = (0, 0);
+    let message = |number: usize| frame(1, format!(r#"42["m","{number:0>88}"]"#).as_bytes());
+    loop {
+        let bytes = message(sent);
+        match stream.write(&bytes[cut..]) {
+            Ok(count) if cut + count == bytes.len() => (sent, cut) = (sent + 1, 0),
+            Ok(count) => cut += count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(sent < 1_000_000, "nobody stops us");
+    }
+    // The limit, and what the two connections read on top of it.
+    let mut batch = Vec::new();
+    assert!(host.engine.drain(&mut batch, usize::MAX, usize::MAX));
+    let held = batch.len() * (100 + size_of::<Event>());
+    assert!((65_536..65_536 + 4 * (64 << 10)).contains(&held), "{} events, {held} bytes", batch.len());
+
+    // It goes on by itself once the host takes events, with nothing lost and the other client served.
+    client.socket.get_mut().set_write_timeout(None).unwrap();
+    let bytes = message(sent);
+    let rest = bytes[cut..].to_vec();
+    let writer = std::thread::spawn(move || {
+        client.socket.get_mut().write_all(&rest).unwrap();
+        client
+    });
+    other.send(r#"42["other"]"#);
+    let (mut next, mut heard) = (0, false);
+    let mut pending = std::collections::VecDeque::from(batch);
+    while next <= sent || !heard {
+        let event = pending.pop_front().unwrap_or_else(|| host.next());
+        let Event::Message { socket: from, payload, .. } = event else { panic!("{event:?}") };
+        if from == socket {
+            assert_eq!(payload.text, *format!(r#"["m","{next:0>88}"]"#));
+            next += 1;
+        } else {
+            heard = true;
+        }
+    }
+    let mut client = writer.join().unwrap();
+    host.submit([emit(Target::Socket(socket), r#"["bye"]"#), Command::Disconnect { socket, close: false }]);
+    assert_eq!(client.text(), r#"42["bye"]"#);
+}
