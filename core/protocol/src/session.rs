@@ -9,11 +9,14 @@
 //! ```
 //!
 //! To drive it: call one method (`handle`, `accept`, `disconnect`…), then [`Session::poll`] until it says
-//! [`Output::Wait`]; do what each output asks before the next call. Heartbeat, upgrade and namespaces have machines of
-//! their own below; every transition of the session is in this file.
+//! [`Output::Wait`]; do what each output asks before the next call. Every transition of the drawing is in this file, and
+//! so are transports, time and endings. What packets mean is in `engine.rs` and `socket.rs` below; heartbeat, upgrade and
+//! namespaces have machines of their own beside them.
 
+mod engine;
 mod heartbeat;
 mod namespaces;
+mod socket;
 mod upgrade;
 
 use std::borrow::Cow;
@@ -21,21 +24,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use self::heartbeat::{Beat, Heartbeat};
 use self::namespaces::{Namespaces, State as Membership};
 use self::upgrade::Upgrade;
 use crate::dialect::Dialect;
-use crate::engine::{self, Frame, Handshake, Revision, Transport, payload};
+use crate::engine::{Handshake, Packet as EnginePacket, Revision, Transport};
 use crate::error::{Fault, ProtocolError};
 use crate::input::{Cause, Event, Input, Output, Via};
 use crate::limits::Limits;
 use crate::message::{Item, Message};
-use crate::query;
 use crate::reason::Reason;
-use crate::socket::json::JsonRules;
-use crate::socket::{Decoded, Packet, Reassembly};
+use crate::socket::{Packet, Reassembly};
 use crate::text::Text;
 
 /// What all sessions of a server (or all connections of a client) have in common.
@@ -109,7 +108,7 @@ impl Session {
             Revision::V4 => Heartbeat::pinging(interval, timeout, now),
             Revision::V3 => Heartbeat::listening(interval, timeout, now),
         };
-        let open = engine::Packet::Open(handshake.encode(settings.dialect));
+        let open = EnginePacket::Open(handshake.encode(settings.dialect));
         let connect_by = Some(now + settings.connect_timeout);
         let mut session = Self::new(settings, Role::Server, revision, transport, State::Open);
         session.heartbeat = Some(heartbeat);
@@ -274,7 +273,7 @@ impl Session {
 
     fn handle_open(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Frame { via: Via::Main, frame } => match engine::Packet::decode(frame, self.revision) {
+            Input::Frame { via: Via::Main, frame } => match EnginePacket::decode(frame, self.revision) {
                 Ok(packet) => self.packet(packet, now),
                 Err(error) => self.fail(Reason::ParseError, Some(error.message)),
             },
@@ -343,234 +342,6 @@ impl Session {
         }
     }
 
-    fn payload(&mut self, body: Bytes, binary: bool, now: Instant) {
-        self.post_open = false;
-        if binary && self.revision == Revision::V4 {
-            self.output(Output::Refuse(400));
-            self.fail(Reason::TransportError, Some("invalid content-type".into()));
-            return;
-        }
-        let (packets, end) = payload::decode(body, self.revision, binary, &self.settings.limits);
-        for packet in packets {
-            // A packet may have ended the session; the rest of the payload is nobody's then.
-            if !matches!(self.state, State::Opening { .. } | State::Open) {
-                return;
-            }
-            self.packet(packet, now);
-        }
-        if let Err(error) = end
-            && matches!(self.state, State::Opening { .. } | State::Open)
-        {
-            self.fail(Reason::ParseError, Some(error.message));
-        }
-    }
-
-    // Engine.IO.
-
-    fn packet(&mut self, packet: engine::Packet, now: Instant) {
-        if let State::Opening { .. } = self.state {
-            match packet {
-                engine::Packet::Open(text) => self.opened(&text, now),
-                _ => self.fail(Reason::ParseError, Some("the server's first packet is no handshake".into())),
-            }
-            return;
-        }
-        if !matches!(packet, engine::Packet::Pong(_))
-            && let Some(heartbeat) = &mut self.heartbeat
-        {
-            heartbeat.sign_of_life(now);
-        }
-        // Who pings depends on revision and role: v4 servers ping, v3 clients ping.
-        let peer_pings = (self.revision == Revision::V4) == (self.role == Role::Client);
-        match packet {
-            engine::Packet::Message(text) => self.text(&text, now),
-            engine::Packet::Binary(bytes) => self.binary(bytes, now),
-            engine::Packet::Ping(_) if peer_pings => self.control(engine::Packet::Pong(Text::default())),
-            engine::Packet::Pong(_) if !peer_pings => {
-                if let Some(heartbeat) = &mut self.heartbeat {
-                    heartbeat.pong(now);
-                }
-            }
-            engine::Packet::Ping(_) | engine::Packet::Pong(_) => {
-                self.fail(Reason::TransportError, Some("invalid heartbeat direction".into()));
-            }
-            engine::Packet::Close => {
-                let heeded = self.transport == Transport::Polling
-                    || self.role == Role::Client
-                    || self.settings.dialect.close_packet_closes_websocket();
-                if heeded {
-                    let reason = self.settings.dialect.close_packet_reason();
-                    self.end(reason, None, engine::Packet::Noop, true);
-                }
-            }
-            engine::Packet::Open(_) | engine::Packet::Upgrade | engine::Packet::Noop => {}
-        }
-    }
-
-    fn opened(&mut self, text: &Text, now: Instant) {
-        match Handshake::decode(text) {
-            Ok(handshake) => {
-                self.state = State::Open;
-                self.heartbeat = Some(Heartbeat::listening(handshake.ping_interval, handshake.ping_timeout, now));
-                self.output(Output::Event(Event::Opened(handshake)));
-            }
-            Err(error) => self.fail(Reason::ParseError, Some(error.message)),
-        }
-    }
-
-    // The upgrade.
-
-    fn candidate_opened(&mut self, now: Instant) {
-        if !self.welcomes_candidate() {
-            self.output(Output::Refuse(400));
-            return;
-        }
-        self.upgrade = Upgrade::Opened { until: now + self.settings.upgrade_timeout };
-        if self.role == Role::Client {
-            self.output(Output::SendCandidate(engine::Packet::Ping(PROBE)));
-        }
-    }
-
-    fn candidate_frame(&mut self, frame: Frame, now: Instant) {
-        if !self.upgrade.is_under_way() {
-            return;
-        }
-        match (self.role, engine::Packet::decode(frame, self.revision)) {
-            (Role::Server, Ok(engine::Packet::Ping(data))) if data == PROBE => {
-                self.upgrade.probed(now);
-                self.output(Output::SendCandidate(engine::Packet::Pong(PROBE)));
-            }
-            (Role::Server, Ok(engine::Packet::Upgrade)) => self.switch(),
-            (Role::Client, Ok(engine::Packet::Pong(data))) if data == PROBE => {
-                self.upgrade.pausing();
-                self.output(Output::Pause);
-            }
-            _ => self.upgrade_failed(true),
-        }
-    }
-
-    fn paused(&mut self) {
-        if self.role == Role::Client && self.upgrade.is_under_way() {
-            self.output(Output::SendCandidate(engine::Packet::Upgrade));
-            self.switch();
-        }
-    }
-
-    fn switch(&mut self) {
-        self.upgrade = Upgrade::Done;
-        self.transport = Transport::WebSocket;
-        self.poll_waiting = false;
-        self.output(Output::Switch);
-        self.output(Output::Event(Event::Upgraded));
-    }
-
-    fn upgrade_failed(&mut self, drop_candidate: bool) {
-        if self.upgrade.is_under_way() {
-            self.upgrade = Upgrade::Never;
-            if drop_candidate {
-                self.output(Output::DropCandidate);
-            }
-        }
-    }
-
-    // Socket.IO.
-
-    fn text(&mut self, text: &Text, now: Instant) {
-        if self.reassembly.is_some() {
-            self.fault(ProtocolError::socket("got plaintext data when reconstructing a packet"), now);
-            return;
-        }
-        let rules = JsonRules {
-            max_depth: self.settings.limits.json_depth,
-            nan_literals: self.settings.dialect.nan_literals(),
-        };
-        match Packet::decode(text, rules, &self.settings.limits) {
-            Ok(Decoded::Whole(packet)) => self.socket_packet(packet, now),
-            // Nobody may store attachments with us before having joined (CVE-2026-48804).
-            Ok(Decoded::Awaiting(reassembly)) if !self.has_joined(reassembly.packet().nsp()) => self.stray(now),
-            Ok(Decoded::Awaiting(reassembly)) => {
-                self.reassembly = Some((Box::new(reassembly), now + self.settings.limits.reassembly));
-            }
-            Err(error) => self.fault(error, now),
-        }
-    }
-
-    fn binary(&mut self, bytes: Bytes, now: Instant) {
-        let Some((reassembly, until)) = self.reassembly.take() else {
-            self.fault(ProtocolError::socket("got binary data when not reconstructing a packet"), now);
-            return;
-        };
-        match reassembly.push(bytes, &self.settings.limits) {
-            Ok(Ok(packet)) => self.socket_packet(packet, now),
-            Ok(Err(reassembly)) => self.reassembly = Some((Box::new(reassembly), until)),
-            Err(error) => self.fault(error, now),
-        }
-    }
-
-    fn socket_packet(&mut self, packet: Packet, now: Instant) {
-        let membership = self.namespaces.state(packet.nsp());
-        match (packet, membership, self.role) {
-            (Packet::Event { nsp, id, payload }, Some(Membership::Joined), _)
-            // A server may emit to a client before it lets it in; the client keeps such events until then.
-            | (Packet::Event { nsp, id, payload }, Some(Membership::Pending), Role::Client) => {
-                self.output(Output::Event(Event::Message { nsp, id, payload }));
-            }
-            (Packet::Ack { nsp, id, payload }, Some(Membership::Joined), _) => {
-                self.output(Output::Event(Event::Ack { nsp, id, payload }));
-            }
-            (Packet::Disconnect { nsp }, Some(Membership::Joined), _) => {
-                self.namespaces.remove(&nsp, Membership::Joined);
-                self.output(Output::Event(Event::Disconnect { nsp }));
-            }
-            (Packet::Connect { nsp, data }, _, Role::Server) => self.asked_to_join(nsp, data, now),
-            (Packet::Connect { nsp, data }, Some(Membership::Pending), Role::Client) => {
-                self.namespaces.accept(&nsp);
-                self.output(Output::Event(Event::Connect { nsp, data }));
-            }
-            (Packet::ConnectError { nsp, data }, Some(Membership::Pending), Role::Client) => {
-                self.namespaces.remove(&nsp, Membership::Pending);
-                self.output(Output::Event(Event::ConnectError { nsp, data }));
-            }
-            (Packet::ConnectError { .. }, _, Role::Server) => self.violation("CONNECT_ERROR from a client", now),
-            (Packet::Event { .. } | Packet::Ack { .. } | Packet::Disconnect { .. }, _, Role::Server) => self.stray(now),
-            // A server's packet for a namespace we have left crossed our DISCONNECT.
-            (
-                Packet::Event { .. }
-                | Packet::Ack { .. }
-                | Packet::Disconnect { .. }
-                | Packet::Connect { .. }
-                | Packet::ConnectError { .. },
-                _,
-                Role::Client,
-            ) => {}
-        }
-    }
-
-    fn asked_to_join(&mut self, nsp: Text, data: Option<Text>, now: Instant) {
-        let (nsp, data) = match (nsp.split_once('?'), self.revision) {
-            (Some((name, query)), Revision::V3) => (nsp.slice_of(name), Some(query_object(query))),
-            (Some((name, _)), Revision::V4) if self.settings.dialect.cuts_namespace_query() => {
-                (nsp.slice_of(name), data)
-            }
-            _ => (nsp, data),
-        };
-        if self.namespaces.state(&nsp).is_some() {
-            self.violation("second CONNECT for a namespace", now);
-        } else if self.namespaces.len() >= self.settings.limits.namespaces {
-            self.violation("too many namespaces", now);
-        } else {
-            self.namespaces.ask(nsp.clone());
-            self.output(Output::Event(Event::Connect { nsp, data }));
-        }
-    }
-
-    /// A packet for a namespace that the client has not joined.
-    fn stray(&mut self, now: Instant) {
-        if !self.settings.dialect.ignores_stray_packets() {
-            self.violation("packet for a namespace that was not joined", now);
-        }
-    }
-
     // Time.
 
     fn timeout(&mut self, now: Instant) {
@@ -599,7 +370,7 @@ impl Session {
         }
         match self.heartbeat.as_mut().map_or(Beat::Nothing, |heartbeat| heartbeat.tick(now)) {
             Beat::Nothing => {}
-            Beat::Ping => self.control(engine::Packet::Ping(Text::default())),
+            Beat::Ping => self.control(EnginePacket::Ping(Text::default())),
             Beat::Dead => self.fail(Reason::PingTimeout, None),
         }
     }
@@ -644,15 +415,15 @@ impl Session {
         self.forget();
         self.state = State::Closing { until: now + self.settings.close_timeout };
         self.output(Output::Event(Event::Closed { reason, detail }));
-        self.output(Output::Finish { end: engine::Packet::Close, discard });
+        self.output(Output::Finish { end: EnginePacket::Close, discard });
     }
 
     /// Everything ends at once.
     fn fail(&mut self, reason: Reason, detail: Option<Cow<'static, str>>) {
-        self.end(reason, detail, engine::Packet::Close, true);
+        self.end(reason, detail, EnginePacket::Close, true);
     }
 
-    fn end(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, end: engine::Packet, discard: bool) {
+    fn end(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, end: EnginePacket, discard: bool) {
         self.output(Output::Event(Event::Closed { reason, detail }));
         self.output(Output::Finish { end, discard });
         self.gone();
@@ -677,21 +448,11 @@ impl Session {
         self.output(Output::Send(Item::message(Message::new(packet))));
     }
 
-    fn control(&mut self, packet: engine::Packet) {
+    fn control(&mut self, packet: EnginePacket) {
         self.output(Output::Send(Item::control(packet)));
     }
 
     fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
-}
-
-/// What a client says on a candidate, and a server answers.
-const PROBE: Text = Text::from_static("probe");
-
-/// The query of a Socket.IO v4 namespace, as the auth object it amounts to. Last value wins.
-fn query_object(query: &str) -> Text {
-    let object: serde_json::Map<String, serde_json::Value> =
-        query::pairs(query).map(|(key, value)| (key, value.into())).collect();
-    Text::from(serde_json::Value::Object(object).to_string())
 }
