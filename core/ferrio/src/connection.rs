@@ -18,8 +18,9 @@ use smallvec::SmallVec;
 
 use crate::clock::Key;
 use crate::hub::Hub;
+use crate::lane::{Wire, WireId};
 use crate::namespace::Namespace;
-use crate::outbound::{Flushed, Outbound, Poll, Waiting, Wire, WireId};
+use crate::outbound::{Flushed, Outbound, Poll, Waiting};
 use crate::socket::Socket;
 use crate::turn::Turn;
 

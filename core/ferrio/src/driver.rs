@@ -24,9 +24,9 @@ use tokio::net::TcpStream;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::lane::{OwnWire, Wire, WireId};
 use crate::net::websocket::{Codec, Incoming};
 use crate::net::{Link, Socket, Stream};
-use crate::outbound::{OwnWire, Wire, WireId};
 use crate::turn::Turn;
 
 /// The read buffer of a thread: large messages come in few system calls.

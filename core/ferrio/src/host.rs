@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use crate::connection::Connection;
 use crate::driver::{Read, feed};
+use crate::lane::WireId;
 use crate::net::websocket::Codec;
-use crate::outbound::WireId;
 use crate::turn::Turn;
 
 /// The host's side of such a WebSocket. Calls before it has begun, or after it has ended, do nothing.

@@ -21,13 +21,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::driver;
+use crate::lane::{Wire, WireId};
 use crate::namespace::{Namespace, Receivers};
 use crate::net::answer::Reply;
 use crate::net::exchange::{BodyError, Exchange, Head, Headers, Responder, Response};
 use crate::net::refusal::Refusal;
 use crate::net::request::{self, Action, Candidate, Content, Request, Route};
 use crate::net::{Accepted, Decide, Front, Link, websocket};
-use crate::outbound::{Outbound, Waiting, Wire, WireId};
+use crate::outbound::{Outbound, Waiting};
 use crate::socket::{Flags, Socket};
 
 /// One server. A handle: cloning it is cheap.

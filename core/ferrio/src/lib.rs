@@ -14,6 +14,7 @@ pub mod turn;
 
 mod clock;
 mod driver;
+mod lane;
 mod outbound;
 
 pub use config::Config;

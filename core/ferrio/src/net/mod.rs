@@ -34,7 +34,7 @@ pub use exchange::{BodyError, Exchange, Head, Headers, Responder, Response};
 
 use crate::config::Config;
 use crate::host::HostFeed;
-pub use crate::outbound::HostLink;
+pub use crate::lane::HostLink;
 
 /// What a server is to the carriers of its requests. Cheap to clone: every connection holds one.
 ///
