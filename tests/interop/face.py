@@ -68,7 +68,7 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), 5)
-        except TimeoutError:
+        except asyncio.TimeoutError:
             self._process.kill()
             await self._process.wait()
 

@@ -38,8 +38,7 @@ async def main() -> int:
                 started = time.monotonic()
                 stage = make_stage(face, server, transports)
                 try:
-                    async with asyncio.timeout(20):
-                        await case(stage)
+                    await asyncio.wait_for(case(stage), 20)
                     passed += 1
                     if options.verbose:
                         print(f"ok   {title} ({time.monotonic() - started:.2f} s)")
