@@ -70,9 +70,14 @@ impl Wake for Bell {
 }
 
 impl Host {
+    /// With `FERRIO_TEST_IO_THREADS` threads, if that is set.
     pub(crate) fn start(options: &str) -> Self {
         let bell = Arc::new(Bell::default());
-        let engine = Engine::start(options, Arc::clone(&bell) as _).unwrap();
+        let mut options: serde_json::Value = serde_json::from_str(options).unwrap();
+        if let Some(threads) = std::env::var("FERRIO_TEST_IO_THREADS").ok().and_then(|n| n.parse::<usize>().ok()) {
+            options["ioThreads"] = threads.into();
+        }
+        let engine = Engine::start(&options.to_string(), Arc::clone(&bell) as _).unwrap();
         Self { engine, bell, events: VecDeque::new(), last_number: 0 }
     }
 
