@@ -142,10 +142,11 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 	$(call every_face,$(PYTHON) tests/interop/run.py)
 
 .PHONY: test-originals
-test-originals: tests/node_modules/.done .venv/.done ## the same against socket.io and python-socketio: are the tests right?
+test-originals: .venv/.done chromium tests/node_modules/.done demo/node_modules/.done ## the same against socket.io and python-socketio: are the tests right?
 	$(call every_face,node tests/run.mjs)
 	$(call every_face,node tests/interop/run.mjs)
 	$(call every_face,$(PYTHON) tests/interop/run.py)
+	node tests/browser/run.mjs --face original-node --face original-python
 test-originals: FACES := socketio python-socketio
 
 .PHONY: test-browser
