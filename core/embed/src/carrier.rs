@@ -10,9 +10,7 @@ use bytes::Bytes;
 use ferrio::host::HostFeed;
 use ferrio::net::{Accepted, Front, Head, Headers, HostLink, Response};
 use ferrio_protocol::engine::Frame;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::event::{Event, LinkData};
@@ -223,34 +221,7 @@ async fn answer_slowly(
 }
 
 fn attach_taken(open: OpenLink, accepted: Accepted, tcp: TcpStream, read: Bytes) {
-    with_origin(open.link.0, || accepted.attach_stream(Box::new(Taken { tcp, _open: open }), read));
-}
-
-/// A connection that was taken over, and the promise to say when it is closed. Stands in for `Accepted::attach_taken`, which is
-/// to come: as a plain TCP connection it would be written to directly.
-struct Taken {
-    tcp: TcpStream,
-    _open: OpenLink,
-}
-
-impl AsyncRead for Taken {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Taken {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
-    }
+    with_origin(open.link.0, || accepted.attach_taken(tcp, read, Box::new(open)));
 }
 
 /// Gives a link to the server that the host carries on.
@@ -269,8 +240,7 @@ fn attach(open: OpenLink, decided: Result<Accepted, Response>, raw: bool) {
                 write(&accepted.response());
             }
             let wire = Box::new(HostWire { open: Some(open) });
-            // Not yet: `Accepted::attach_host` is to come. Dropping the wire ends the link.
-            let _: (Accepted, Box<dyn HostLink>) = (accepted, wire);
+            with_origin(link.0, || accepted.attach_host(wire, raw, feed));
         }
         Err(response) if raw => write(&response),
         // The host's server has accepted already; a closed WebSocket says it all.

@@ -193,7 +193,11 @@ impl Worker {
         });
         let on_end = Box::new(move |gathered: Gathered| {
             awaited.expected.store(gathered.expected, Ordering::Relaxed);
-            awaited.end(if gathered.timed_out { AckEnd::TimedOut } else { AckEnd::Complete });
+            awaited.end(match gathered {
+                Gathered { timed_out: true, .. } => AckEnd::TimedOut,
+                Gathered { expected, received, .. } if received < expected => AckEnd::Disconnected,
+                Gathered { .. } => AckEnd::Complete,
+            });
         });
         self.hub.broadcast_with_ack(to, receivers, payload, flags, Ask { timeout: ack.timeout, on_each, on_end });
     }

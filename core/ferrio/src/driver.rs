@@ -44,7 +44,7 @@ thread_local! {
 pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -> Result<Arc<Connection>, Wire>) {
     let _context = hub.runtime.enter();
     let limit = hub.max_payload();
-    let Link { socket, read } = link;
+    let Link { socket, read, held } = link;
     match socket {
         Socket::Tcp(tcp) => {
             let _ = tcp.set_nodelay(true);
@@ -52,11 +52,17 @@ pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -
             match join(Wire::Own(Arc::clone(&wire))) {
                 Ok(connection) => {
                     let task = Task { connection, wire, id, codec: Codec::new(limit) };
-                    tokio::spawn(task.run_tcp(read));
+                    tokio::spawn(async move {
+                        task.run_tcp(read).await;
+                        drop(held);
+                    });
                 }
                 Err(refused) => {
                     refused.retire();
-                    tokio::spawn(async move { wire.say_goodbye_tcp().await });
+                    tokio::spawn(async move {
+                        wire.say_goodbye_tcp().await;
+                        drop(held);
+                    });
                 }
             }
         }

@@ -129,7 +129,7 @@ impl Hub {
         let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload));
         let gather = Arc::new(Gather::new(on_each, on_end));
         let mut asked = Vec::new();
-        receivers.for_each(|socket| {
+        receivers.for_each_reachable(|socket| {
             gather.ask();
             socket.await_ack(id, Waiter::Many(Arc::clone(&gather)));
             socket.push(item.clone());

@@ -119,11 +119,28 @@ impl Receivers {
 
     /// Calls `each` once for every receiver that is still connected.
     pub fn for_each(&self, mut each: impl FnMut(&Socket)) {
+        self.choose(|socket| {
+            if socket.is_connected() || (self.reaches_pending && socket.is_pending()) {
+                each(socket);
+            }
+        });
+    }
+
+    /// As [`Self::for_each`], but without those that have not been told yet that they are connected.
+    pub(crate) fn for_each_reachable(&self, mut each: impl FnMut(&Socket)) {
+        self.choose(|socket| {
+            if socket.is_welcomed() || (self.reaches_pending && !socket.has_ended()) {
+                each(socket);
+            }
+        });
+    }
+
+    fn choose(&self, mut each: impl FnMut(&Socket)) {
         let mut each = |socket: &Socket| {
             let key = socket.key();
             let excepted =
                 self.except.contains(&key) || self.except_sets.iter().any(|members| members.contains_key(&key));
-            if !excepted && (socket.is_connected() || (self.reaches_pending && socket.is_pending())) {
+            if !excepted {
                 each(socket);
             }
         };
@@ -150,6 +167,6 @@ impl Receivers {
     /// Puts one encoded message into every receiver's queue. Call it inside a [`Turn`](crate::turn::Turn), so that each
     /// receiver is written to once.
     pub fn deliver(&self, item: &Item) {
-        self.for_each(|socket| socket.connection().push(item.clone()));
+        self.for_each_reachable(|socket| socket.connection().push(item.clone()));
     }
 }

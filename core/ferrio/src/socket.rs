@@ -1,11 +1,13 @@
 //! One client in one namespace.
 //!
 //! ```text
-//!   CONNECT       accept                    DISCONNECT, either side; connection over
-//!  ─────────▶ Pending ─────▶ Connected ──────────────────────────────────▶ Disconnected ──release──▶ (out of all rooms)
-//!                │                                                             ▲
-//!                └── reject, connection over ──────────────────────────────────┘
+//!   CONNECT           admit             welcome                DISCONNECT, either side; connection over
+//!  ─────────▶ Pending ─────▶ Admitted ─────────▶ Connected ──────────────────────▶ Disconnected ──release──▶ Released
+//!                │               └───────────────────┴── connection over ──────────────▲       (out of all rooms)
+//!                └── reject, connection over ──────────────────────────────────────────┘
 //! ```
+//! `accept` is `admit` and `welcome`: a host decides on its own thread, the client is told by an I/O thread. What the host
+//! sent to a room in between was not meant for the newcomer, and must not arrive before the answer to its CONNECT.
 
 use std::any::Any;
 use std::fmt;
@@ -38,9 +40,10 @@ struct Inner {
 }
 
 const PENDING: u8 = 0;
-const CONNECTED: u8 = 1;
-const DISCONNECTED: u8 = 2;
-const RELEASED: u8 = 3;
+const ADMITTED: u8 = 1;
+const CONNECTED: u8 = 2;
+const DISCONNECTED: u8 = 3;
+const RELEASED: u8 = 4;
 
 /// How an emit travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +105,22 @@ impl Socket {
 
     /// Let in and not gone.
     pub fn is_connected(&self) -> bool {
+        matches!(self.state(), ADMITTED | CONNECTED)
+    }
+
+    /// Let in, told so, and not gone.
+    pub(crate) fn is_welcomed(&self) -> bool {
         self.state() == CONNECTED
     }
 
     /// Asked, not answered.
     pub fn is_pending(&self) -> bool {
         self.state() == PENDING
+    }
+
+    /// Disconnected.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state() >= DISCONNECTED
     }
 
     /// A number of the application's own; `u64::MAX` until set.
@@ -134,7 +147,7 @@ impl Socket {
 
     /// The first half of [`Self::accept`]: broadcasts reach it from here on.
     pub fn admit(&self) -> bool {
-        if !self.step(PENDING, CONNECTED) {
+        if !self.step(PENDING, ADMITTED) {
             return false;
         }
         let (key, socket) = (self.0.key, self.clone());
@@ -150,7 +163,7 @@ impl Socket {
     /// The second half: the client is told.
     pub fn welcome(&self) -> bool {
         let data = Text::from(format!(r#"{{"sid":"{}"}}"#, self.0.id));
-        self.0.connection.accept(&self.0.namespace, data)
+        self.0.connection.accept(&self.0.namespace, data) && self.step(ADMITTED, CONNECTED)
     }
 
     /// Refuses the client; `data` is JSON text. The socket is released.
@@ -284,7 +297,8 @@ impl Socket {
 
     /// Marks it as gone. False if it was already, true for the one call that must tell the application.
     pub(crate) fn end(&self) -> bool {
-        let ended = self.step(PENDING, DISCONNECTED) || self.step(CONNECTED, DISCONNECTED);
+        // A step forward may come between two of these; there is none after the last.
+        let ended = [PENDING, ADMITTED, CONNECTED].into_iter().any(|from| self.step(from, DISCONNECTED));
         if ended {
             self.abandon_acks();
         }
@@ -308,7 +322,7 @@ impl Socket {
                     }
                     on_ack(Err(AckError::Disconnected));
                 }
-                // A broadcast waits for its timeout: the client may be missed, but is not known to have answered nothing.
+                // A broadcast waits on for the others; when this was the last, dropping it ends the wait.
                 Waiter::Many(gather) => drop::<Arc<Gather>>(gather),
             }
         }

@@ -40,7 +40,6 @@ fn text_frame(content: &str) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "needs `Accepted::attach_host`"]
 fn a_raw_link() {
     let mut host = Host::start("{}");
     let link = LinkId(host.number());
@@ -87,7 +86,6 @@ fn a_raw_link() {
 }
 
 #[test]
-#[ignore = "needs `Accepted::attach_host`"]
 fn a_framed_link() {
     let mut host = Host::start("{}");
     let link = LinkId(host.number());

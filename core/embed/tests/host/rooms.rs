@@ -81,7 +81,6 @@ fn an_emit_counts_the_members_of_its_moment() {
 
 /// In Node's dialect a room does not reach a socket that has not been let in, whatever comes after in the same batch.
 #[test]
-#[ignore = "core/ferrio: `admit` already lets broadcasts in that were resolved before it"]
 fn an_emit_before_the_accept_is_not_for_the_newcomer() {
     let (mut host, address) = Host::serve("{}");
     let mut client = Client::websocket(address);

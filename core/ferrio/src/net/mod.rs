@@ -24,6 +24,7 @@ pub mod websocket;
 #[cfg(test)]
 mod testing;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,7 +73,12 @@ pub struct Link {
     pub socket: Socket,
     /// Bytes after the request's head: frames the client did not wait to send.
     pub read: Bytes,
+    /// Dropped when the connection is closed for good, the last goodbye included.
+    pub held: Option<Held>,
 }
+
+/// What a carrier gives a connection to hold, to learn of its end.
+pub type Held = Box<dyn Any + Send>;
 
 /// How bytes move on a [`Link`].
 pub enum Socket {
@@ -109,11 +115,21 @@ impl Accepted {
 
     /// Starts on a TCP connection.
     pub fn attach_tcp(self, stream: TcpStream, read: Bytes) {
-        (self.attach)(Link { socket: Socket::Tcp(stream), read });
+        (self.attach)(Link { socket: Socket::Tcp(stream), read, held: None });
+    }
+
+    /// Starts on a TCP connection that a host has handed over; `held` is dropped when it is closed for good.
+    pub fn attach_taken(self, stream: TcpStream, read: Bytes, held: Held) {
+        (self.attach)(Link { socket: Socket::Tcp(stream), read, held: Some(held) });
+    }
+
+    /// Starts on a WebSocket whose bytes (`raw`) or messages a host language carries.
+    pub fn attach_host(self, link: Box<dyn HostLink>, raw: bool, feed: Arc<HostFeed>) {
+        (self.attach)(Link { socket: Socket::Host { link, raw, feed }, read: Bytes::new(), held: None });
     }
 
     /// Starts on any other stream.
     pub fn attach_stream(self, stream: Box<dyn Stream>, read: Bytes) {
-        (self.attach)(Link { socket: Socket::Stream(stream), read });
+        (self.attach)(Link { socket: Socket::Stream(stream), read, held: None });
     }
 }
