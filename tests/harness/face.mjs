@@ -17,15 +17,20 @@ const FACES = {
 };
 
 // Every server the tests start is configured by one of these. The `quick` one has the intervals of the public
-// protocol suites; in the `calm` one no timer can end a connection while a busy machine makes the test slow.
+// protocol suites, but waits longer for a pong, for both ends may share a busy machine; in the `calm` one no timer can
+// end a connection at all.
 const PROFILES = {
-  quick: {},
+  quick: { FERRIO_TEST_PING_TIMEOUT: "700" },
   calm: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
-  eio3: { FERRIO_TEST_EIO3: "1" },
+  eio3: { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_TIMEOUT: "700" },
   "eio3-calm": { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   // Heartbeats slow enough for a second-counting client, an upgrade and a CONNECT that may not dawdle.
   hasty: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_UPGRADE_TIMEOUT: "300" },
 };
+
+// They end with us, however we end.
+const children = new Set();
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
 
 /** The face called `name`, or, with a `dialect`, the program that the command line `name` starts. */
 export function findFace(name, dialect) {
@@ -40,7 +45,8 @@ export async function startFace(face, profile = "calm", port = 0) {
   const env = { ...process.env, ...PROFILES[profile], ...face.env };
   const chosen = port || (await freePort());
   const child = spawn(program, [...args, String(chosen)], { env, stdio: ["ignore", "pipe", "pipe"] });
-  process.on("exit", () => child.kill("SIGKILL")); // however this program ends
+  children.add(child);
+  child.once("exit", () => children.delete(child));
   let errors = "";
   child.stderr.on("data", (data) => (errors = (errors + data).slice(-20_000)));
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));

@@ -62,6 +62,10 @@ class Server:
         self._process, self.port = process, port
         self.url = f"http://127.0.0.1:{port}"
 
+    async def crash(self):
+        self._process.kill()
+        await self._process.wait()
+
     async def stop(self):
         if self._process.returncode is not None:
             return
