@@ -156,11 +156,13 @@ impl Connection {
     }
 
     /// A WebSocket of ours ended.
-    pub(crate) fn wire_closed(self: &Arc<Self>, cause: Cause) {
+    pub(crate) fn wire_closed(self: &Arc<Self>, id: WireId, cause: Cause) {
         self.drive(|session, now| {
             let via = via(session);
             session.handle(Input::Closed { via, cause }, now);
         });
+        // A candidate ends alone; its session lives on without it.
+        self.outbound.lock().candidate_closed(id);
     }
 
     /// A GET that waits for packets; given back with the status to refuse it with, if it may not.

@@ -109,7 +109,7 @@ impl Task {
         while !wire.is_retired() {
             if let Some(cause) = ended.take() {
                 // Retires the wire.
-                self.connection.wire_closed(cause);
+                self.connection.wire_closed(self.id, cause);
                 continue;
             }
             let blocked = self.connection.with_outbound(|outbound| outbound.is_blocked(self.id));
@@ -158,7 +158,7 @@ impl Task {
         let wire = Arc::clone(&self.wire);
         while !wire.is_retired() {
             if let Some(cause) = ended.take() {
-                self.connection.wire_closed(cause);
+                self.connection.wire_closed(self.id, cause);
                 continue;
             }
             tokio::select! {

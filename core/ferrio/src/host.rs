@@ -42,10 +42,10 @@ impl HostFeed {
             Read::Open => return,
             Read::Ended(cause) => cause,
         };
-        let ended_connection = Arc::clone(connection);
+        let (ended_connection, id) = (Arc::clone(connection), *id);
         *fed = None;
         drop(fed);
-        ended_connection.wire_closed(ended);
+        ended_connection.wire_closed(id, ended);
     }
 
     /// A message arrived (framed links).
@@ -68,7 +68,7 @@ impl HostFeed {
     pub fn closed(&self, error: Option<Cow<'static, str>>) {
         let fed = self.0.lock().take();
         if let Some(fed) = fed {
-            fed.connection.wire_closed(error.map_or(Cause::Closed, Cause::Error));
+            fed.connection.wire_closed(fed.id, error.map_or(Cause::Closed, Cause::Error));
         }
     }
 

@@ -205,6 +205,13 @@ impl Outbound {
         }
     }
 
+    /// The socket of this candidate is gone, if it is still the candidate.
+    pub(crate) fn candidate_closed(&mut self, id: WireId) {
+        if self.candidate.as_ref().is_some_and(|lane| lane.id == id) {
+            self.drop_candidate();
+        }
+    }
+
     /// The candidate becomes the main transport. Gives back a GET that still waited.
     pub(crate) fn switch(&mut self) -> Option<Poll> {
         let lane = self.candidate.take()?;
