@@ -271,6 +271,7 @@ fn connect<'py>(
             ended: false,
         };
         state.sockets.insert(socket.0, member);
+        state.connecting.push(socket);
         (sid_object, nsp_object, eio_sid, context)
     };
     let args = Args::from_iter([
@@ -357,6 +358,7 @@ pub(crate) fn remove_socket(core: &Bound<'_, ServerCore>, socket: SocketId) -> P
         let state = &mut *state;
         let Some(member) = state.sockets.remove(socket.0) else { return Ok(()) };
         state.by_sid.remove(member.sid_text.as_bytes());
+        state.connecting.retain(|other| *other != socket);
         if let Some(count) = state.population.get_mut(member.nsp_text.as_bytes()) {
             *count -= 1;
             if *count == 0 {
@@ -559,9 +561,9 @@ fn link_call<'py>(
 
 fn closed(core: &Bound<'_, ServerCore>) -> PyResult<()> {
     let py = core.py();
-    let future = core.get().state.borrow(py).closed.take();
-    match future {
-        Some(future) => settle(future.bind(py), py.None().bind(py)),
+    let closed = core.get().state.borrow(py).closed.as_ref().map(|closed| closed.clone_ref(py));
+    match closed {
+        Some(closed) => settle(closed.bind(py), py.None().bind(py)),
         None => Ok(()),
     }
 }
@@ -607,7 +609,13 @@ fn report(core: &Bound<'_, ServerCore>, error: &PyErr, what: &What) {
         What::Event(name) => name.bind(py).clone(),
         What::Other(name) => PyString::new(py, name).into_any(),
     };
-    if let Err(error) = core.call_method1(intern!(py, "_report"), (error.value(py), name)) {
+    // Before 3.12 the traceback travels beside the exception.
+    let traced = match error.traceback(py) {
+        Some(traceback) => error.value(py).setattr(intern!(py, "__traceback__"), traceback),
+        None => Ok(()),
+    };
+    let told = traced.and_then(|()| core.call_method1(intern!(py, "_report"), (error.value(py), name)));
+    if let Err(error) = told {
         error.write_unraisable(py, Some(core.as_any()));
     }
 }

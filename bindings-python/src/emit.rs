@@ -69,6 +69,13 @@ pub(crate) fn emit<'py>(
         }
         Aim::Rooms(rooms) => {
             let payload = encode::event(event, data)?;
+            if rooms.is_empty() {
+                for (socket, sid) in connecting(slf, &nsp) {
+                    if !except.contains(&sid) {
+                        send(slf, Target::Socket(socket), payload.clone(), None)?;
+                    }
+                }
+            }
             let ack = callback.map(|callback| await_ack(slf, callback, false));
             send(slf, Target::Rooms { nsp, rooms, except }, payload, ack)?;
             Ready::get(py)
@@ -218,6 +225,19 @@ fn aim<'py>(slf: &Bound<'py, ServerCore>, room: Option<&Bound<'py, PyAny>>, nsp:
     Ok(Aim::Rooms(rooms))
 }
 
+/// Sockets of a namespace whose connect handler runs. The engine does not count them as members yet; python-socketio does.
+fn connecting(slf: &Bound<'_, ServerCore>, nsp: &Text) -> Vec<(SocketId, Text)> {
+    let mut state = slf.get().state.borrow(slf.py());
+    let sockets = state.connecting.clone();
+    sockets
+        .into_iter()
+        .filter_map(|socket| {
+            let member = state.sockets.get(socket.0)?;
+            (member.nsp_text == *nsp).then(|| (socket, member.sid_text.clone()))
+        })
+        .collect()
+}
+
 /// The engine's names of a room, or of each room of a list. `None`: everybody is among them.
 fn rooms_of<'py>(slf: &Bound<'py, ServerCore>, room: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Text>>> {
     let py = slf.py();
@@ -346,7 +366,12 @@ pub(crate) fn members<'py>(
     let sockets = match aim(slf, rooms, &nsp)? {
         Aim::Nobody => Vec::new(),
         Aim::One(socket) => vec![socket],
-        Aim::Rooms(rooms) => members_of(slf, &Target::Rooms { nsp, rooms, except: Vec::new() })?,
+        Aim::Rooms(rooms) => {
+            let early = if rooms.is_empty() { connecting(slf, &nsp) } else { Vec::new() };
+            let mut sockets = members_of(slf, &Target::Rooms { nsp, rooms, except: Vec::new() })?;
+            sockets.extend(early.into_iter().map(|(socket, _)| socket));
+            sockets
+        }
     };
     let mut state = slf.get().state.borrow(py);
     let state = &mut *state;

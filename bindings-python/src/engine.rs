@@ -116,26 +116,35 @@ impl ServerCore {
         Ok((bound.ip().to_string(), bound.port()))
     }
 
-    /// Begins to close the engine. The result is a future of the moment when it has closed, `None` if it does not run.
+    /// Begins to close the engine. The result is a future of the moment when it has closed (the same at every call), `None`
+    /// if it does not run.
     fn _close(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let create_future = match self.state.borrow(py).running() {
-            Ok(running) => running.host.create_future.clone_ref(py),
-            Err(_) => return Ok(None),
+        let create_future = {
+            let state = self.state.borrow(py);
+            match (state.running(), &state.closed) {
+                (Err(_), _) => return Ok(None),
+                (Ok(_), Some(closed)) => return Ok(Some(closed.clone_ref(py))),
+                (Ok(running), None) => running.host.create_future.clone_ref(py),
+            }
         };
-        let future = create_future.call0(py)?;
+        let closed = create_future.call0(py)?;
         let mut state = self.state.borrow(py);
         state.flush();
-        let Ok(running) = state.running() else { return Ok(None) };
-        running.engine.close();
-        let old = state.closed.replace(future.clone_ref(py));
-        drop(state);
-        drop(old);
-        Ok(Some(future))
+        state.running()?.engine.close();
+        let none = state.closed.replace(closed.clone_ref(py));
+        debug_assert!(none.is_none(), "nothing ran since it was looked at");
+        Ok(Some(closed))
     }
 
     /// Ends the engine's threads and forgets every connection. Waits for the threads with the GIL released.
     fn _stop(slf: &Bound<'_, Self>) -> PyResult<()> {
         stop(slf)
+    }
+
+    /// What `_close` gave.
+    #[getter]
+    fn _closing(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.state.borrow(py).closed.as_ref().map(|closed| closed.clone_ref(py))
     }
 
     /// Handlers that have begun and wait for something.
@@ -346,10 +355,14 @@ impl ServerCore {
     /// Lets a client in: its CONNECT goes out, its events come in.
     fn _accept(slf: &Bound<'_, Self>, socket: u64) -> PyResult<()> {
         let py = slf.py();
-        if let Some(member) = slf.get().state.borrow(py).sockets.get(socket)
-            && member.phase == Phase::Connecting
         {
-            member.phase = Phase::Connected;
+            let mut state = slf.get().state.borrow(py);
+            if let Some(member) = state.sockets.get(socket)
+                && member.phase == Phase::Connecting
+            {
+                member.phase = Phase::Connected;
+            }
+            state.connecting.retain(|other| other.0 != socket);
         }
         dispatch::send(slf, Command::Accept { socket: SocketId(socket) }, 0)
     }
@@ -712,7 +725,8 @@ fn drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
         let mut state = core.state.borrow(py);
         state.draining = false;
         state.flush();
-        state.running.is_some() && (!state.ring.is_empty() || matches!(outcome, Ok(true)))
+        // Only a drain that found nothing leaves the mailbox armed.
+        state.running.is_some() && !matches!(outcome, Ok(false))
     };
     if more {
         schedule_drain(slf)?;

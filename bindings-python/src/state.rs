@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) by_eio_sid: HashMap<Bytes, ConnId>,
     pub(crate) sockets: Slots<Socket>,
     pub(crate) by_sid: HashMap<Bytes, SocketId>,
+    /// Sockets whose connect handler runs.
+    pub(crate) connecting: Vec<SocketId>,
     /// Sockets by namespace.
     pub(crate) population: HashMap<Bytes, usize>,
 

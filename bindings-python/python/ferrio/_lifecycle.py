@@ -34,7 +34,9 @@ async def finish(server: ServerCore, closed: asyncio.Future[Any]) -> None:
         while server._holding and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.005)
     finally:
-        server._stop()
+        # Somebody else may have done so, and started it again.
+        if server._closing is closed:
+            server._stop()
 
 
 @atexit.register

@@ -50,6 +50,6 @@ def longest_rule(path: str, rules: Mapping[str, Any]) -> tuple[Any, str]:
         path, _, last = path.rpartition("/")
         below = f"/{last}{below}"
         for candidate in (path, path + "/"):
-            if candidate and candidate in rules:
+            if candidate in rules:
                 return rules[candidate], below
     return None, ""

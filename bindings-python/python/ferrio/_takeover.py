@@ -8,7 +8,6 @@ the host's server.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ def take_over(server: AsyncServer, scope: Any, send: Any, target: str, remote: s
     if leave is None or not hasattr(server, "_take_over_socket"):
         return False
     transport = getattr(protocol, "transport", None)
-    if not isinstance(transport, asyncio.Transport) or not is_plain_tcp(transport):
+    if transport is None or not is_plain_tcp(transport):
         return False
     transport.pause_reading()
     descriptor = os.dup(transport.get_extra_info("socket").fileno())
@@ -35,7 +34,7 @@ def take_over(server: AsyncServer, scope: Any, send: Any, target: str, remote: s
     return True
 
 
-def is_plain_tcp(transport: asyncio.Transport) -> bool:
+def is_plain_tcp(transport: Any) -> bool:
     if transport.is_closing() or transport.get_extra_info("sslcontext") is not None:
         return False
     if transport.get_write_buffer_size():

@@ -1,0 +1,213 @@
+"""Options of the server, as the wire shows them."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from peers import until
+
+pytestmark = pytest.mark.every_way
+
+
+async def test_handshake(new_server, serve, polling):
+    sio = new_server(ping_interval=7, ping_timeout=3.5, max_http_buffer_size=1234)
+    poller = polling(await serve(sio))
+    headers = await poller.open()
+    shown = {key: value for key, value in poller.handshake.items() if key != "sid"}
+    assert shown == {"upgrades": ["websocket"], "pingTimeout": 3500, "pingInterval": 7000, "maxPayload": 1234}
+    assert headers["Content-Type"] == "text/plain; charset=UTF-8"
+    assert "Set-Cookie" not in headers
+
+
+async def test_polling(sio, serve, polling):
+    sio.on("echo", lambda sid, *args: args)
+    poller = polling(await serve(sio))
+    await poller.open()
+    await poller.post("40")
+    assert (await poller.get())[0].startswith("40{")
+    await poller.post('421["echo","ü€"]', '451-2["echo",{"_placeholder":true,"num":0}]', "bAQID")
+    packets = []
+    while len(packets) < 3:
+        packets += await poller.get()
+    assert json.loads(packets[0][3:]) == ["ü€"]
+    assert packets[1:] == ['461-2[{"_placeholder":true,"num":0}]', "bAQID"]
+    await poller.post("41", "1")
+    await until(lambda: not list(sio.manager.get_participants("/", None)))
+
+
+async def test_upgrade(sio, serve, raw, polling):
+    sio.on("echo", lambda sid, *args: args)
+    url = await serve(sio)
+    poller = polling(url)
+    await poller.open()
+    await poller.post("40")
+    await poller.get()
+    socket = await raw(url, query=f"EIO=4&transport=websocket&sid={poller.sid}")
+    await socket.send("2probe")
+    assert await socket.read() == "3probe"
+    await socket.send("5")
+    await until(
+        lambda: [sid for sid, _ in sio.manager.get_participants("/", None) if sio.transport(sid) == "websocket"]
+    )
+    await socket.send('421["echo",1]')
+    packet = await socket.read()
+    assert (packet if packet != "6" else await socket.read()) == "431[1]"
+
+
+async def test_no_upgrades(new_server, serve, polling):
+    poller = polling(await serve(new_server(allow_upgrades=False)))
+    await poller.open()
+    assert poller.handshake["upgrades"] == []
+
+
+@pytest.mark.parametrize("transports", ["polling", ["polling"]])
+async def test_transports(new_server, serve, polling, transports):
+    poller = polling(await serve(new_server(transports=transports)))
+    await poller.open()
+    status, body, _ = await poller.request("GET", "EIO=4&transport=websocket")
+    assert (status, body) == (400, '"Invalid transport"')
+
+
+@pytest.mark.parametrize(
+    ("cookie", "header"),
+    [
+        ("io", "io={sid}; path=/; SameSite=Lax"),
+        ({"name": "s", "path": "/x", "HttpOnly": True, "max-age": "5"}, "s={sid}; path=/x; HttpOnly; max-age=5"),
+        ({"path": "/"}, "io={sid}; path=/"),
+    ],
+)
+async def test_cookie(new_server, serve, polling, cookie, header):
+    poller = polling(await serve(new_server(cookie=cookie)))
+    headers = await poller.open()
+    assert headers["Set-Cookie"] == header.format(sid=poller.sid)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "status", "answer"),
+    [
+        (None, None, 200, None),
+        (None, "{url}", 200, "{url}"),
+        (None, "http://evil.example", 400, None),
+        ("*", "http://any.example", 200, "http://any.example"),
+        ("http://good.example", "http://good.example", 200, "http://good.example"),
+        (["http://a.example", "http://b.example"], "http://b.example", 200, "http://b.example"),
+        (["http://a.example"], "http://evil.example", 400, None),
+        ([], "http://any.example", 200, None),
+    ],
+)
+async def test_cors(new_server, serve, polling, allowed, origin, status, answer):
+    url = await serve(new_server(cors_allowed_origins=allowed))
+    headers = {"Origin": origin.format(url=url)} if origin else {}
+    got, _, sent = await polling(url).request("GET", "EIO=4&transport=polling", headers=headers)
+    assert got == status
+    assert sent.get("Access-Control-Allow-Origin") == (answer and answer.format(url=url))
+    assert sent.get("Access-Control-Allow-Credentials") == (None if allowed == [] else "true")
+
+
+async def test_cors_without_credentials(new_server, serve, polling):
+    sio = new_server(cors_allowed_origins="*", cors_credentials=False)
+    poller = polling(await serve(sio))
+    headers = await poller.open(headers={"Origin": "http://any.example"})
+    assert headers["Access-Control-Allow-Origin"] == "http://any.example"
+    assert "Access-Control-Allow-Credentials" not in headers
+
+
+async def test_a_foreign_origin_gets_no_websocket(new_server, serve, raw):
+    import websockets
+
+    url = await serve(new_server(cors_allowed_origins=None))
+    with pytest.raises(websockets.InvalidStatus):
+        await raw(url, origin="http://evil.example")
+    await (await raw(url, origin=url)).join()
+
+
+@pytest.mark.parametrize(
+    ("options", "encoding"),
+    [({}, "gzip"), ({"compression_threshold": 1_000_000}, None), ({"http_compression": False}, None)],
+)
+async def test_compression(new_server, serve, polling, options, encoding):
+    sio = new_server(**options)
+    poller = polling(await serve(sio))
+    await poller.open()
+    await poller.post("40")
+    await poller.get()
+    await sio.emit("big", "x" * 5000)
+    query = f"EIO=4&transport=polling&sid={poller.sid}"
+    status, body, headers = await poller.request("GET", query, headers={"Accept-Encoding": "gzip"})
+    assert (status, len(body)) == (200, 5000 + len('42["big",""]'))
+    assert headers.get("Content-Encoding") == encoding
+
+
+async def test_errors_on_the_wire(sio, serve, polling):
+    poller = polling(await serve(sio))
+    for method, query, status, body in [
+        ("GET", "EIO=4&transport=foo", 400, '"Invalid transport"'),
+        ("GET", "EIO=4&transport=polling&sid=x", 400, '"Invalid session x"'),
+        ("POST", "EIO=4&transport=polling", 400, '"Invalid session None"'),
+        ("OPTIONS", "EIO=4&transport=polling", 200, "OK"),
+    ]:
+        got, text, _ = await poller.request(method, query)
+        assert (got, text) == (status, body), query
+    got, text, _ = await poller.request("GET", "EIO=3&transport=polling")
+    assert got == 400
+    assert "unsupported version" in text
+
+
+# ---- without a server
+
+
+def test_values_that_are_refused(new_server):
+    with pytest.raises(ValueError, match="Invalid async_mode specified"):
+        new_server(async_mode="nonsense")
+    with pytest.raises(ValueError, match="No valid transports provided"):
+        new_server(transports=["smoke"])
+
+
+def test_unknown_options_are_ignored(new_server):
+    new_server(no_such_option=1)
+
+
+@pytest.mark.ferrio_only
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"serializer": "msgpack"},
+        {"json": type("orjson", (), {"__name__": "orjson"})()},
+        {"client_manager": object()},
+        {"cors_allowed_origins": lambda origin: True},
+        {"cookie": {"name": "io", "max-age": lambda: "5"}},
+        {"ping_interval": (25, 5)},
+        {"async_mode": "aiohttp"},
+    ],
+)
+def test_what_is_not_there_yet_says_so(new_server, options):
+    with pytest.raises(NotImplementedError, match="ferrio does not support"):
+        new_server(**options)
+
+
+def test_reasons(socketio):
+    reasons = {name: value for name, value in vars(socketio.AsyncServer.reason).items() if name.isupper()}
+    assert reasons == {
+        "SERVER_DISCONNECT": "server disconnect",
+        "CLIENT_DISCONNECT": "client disconnect",
+        "PING_TIMEOUT": "ping timeout",
+        "TRANSPORT_CLOSE": "transport close",
+        "TRANSPORT_ERROR": "transport error",
+    }
+
+
+async def test_logging(new_server, serve, connect, caplog):
+    sio = new_server(logger=logging.getLogger("test.sio"))
+    caplog.set_level(logging.INFO, logger="test.sio")
+    sio = new_server(logger=logging.getLogger("test.sio"))
+    sio.on("x", lambda sid: None)
+    client = await connect(await serve(sio))
+    await client.call("x")
+    await sio.emit("y", to=client.sid_in())
+    await client.next()
+    lines = [record.getMessage() for record in caplog.records if record.name == "test.sio"]
+    assert f'received event "x" from {client.sid_in()} [/]' in lines
+    assert f'emitting event "y" to {client.sid_in()} [/]' in lines
