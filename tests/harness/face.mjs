@@ -31,6 +31,7 @@ const PROFILES = {
 // They end with us, however we end.
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 /** The face called `name`, or, with a `dialect`, the program that the command line `name` starts. */
 export function findFace(name, dialect) {
