@@ -1,6 +1,6 @@
 // A face is a small server program in one language: `<command> <port>`, which prints `ready <port>` and ends on SIGTERM.
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -60,7 +60,6 @@ export async function startFace(face, profile = "calm", port = 0) {
     errors: () => errors,
     running: () => child.exitCode === null && child.signalCode === null,
     descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
-    memory: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) * 1024,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");

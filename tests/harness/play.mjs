@@ -163,6 +163,9 @@ const VERBS = {
   async post(stage, body, step) {
     stage.check(await stage.peer(step).post(data(body, stage.vars)), step);
   },
+  async "post many"(stage, { count, text }, step) {
+    for (let n = 0; n < count; n++) await stage.peer(step).post(data(text, stage.vars));
+  },
   async expect(stage, packets, step) {
     const peer = stage.peer(step);
     for (const packet of [packets].flat()) match(packet, await peer.next(step.within ?? DEADLINE), stage.vars, "packet");
@@ -195,6 +198,14 @@ const VERBS = {
       if (codes !== true && peer.socket) match({ oneOf: [codes].flat() }, packet.closed, stage.vars, "close code");
       return;
     }
+  },
+  async "talk until closed"(stage, { packet, every }, step) {
+    const peer = stage.peer(step);
+    for (const end = Date.now() + DEADLINE; Date.now() < end; ) {
+      await peer.send([packet]);
+      if ((await peer.next(every))?.closed) return;
+    }
+    throw new Error("the connection was not closed");
   },
   async quiet(stage, ms, step) {
     const packet = await stage.peer(step).next(ms);
