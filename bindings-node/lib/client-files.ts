@@ -7,7 +7,7 @@ import { createBrotliCompress, createDeflate, createGzip } from "node:zlib";
 
 const FILE = /^\/(socket\.io(?:\.msgpack|\.esm)?(?:\.min)?\.js(?:\.map)?)(?:\?.*)?$/;
 
-/** The encodings we have, best first. */
+/** The encodings we have. */
 const ENCODERS = { br: createBrotliCompress, gzip: createGzip, deflate: createDeflate } as const;
 
 const manifest = require.resolve("socket.io-client/package.json");
@@ -56,11 +56,16 @@ function send(file: string, req: IncomingMessage, res: ServerResponse): void {
   }
 }
 
+/** The encoding the client likes best of those we have; of several, the one it names first. */
 function chooseEncoding(accepted: string): keyof typeof ENCODERS | undefined {
-  const names = accepted
-    .split(",")
-    .map((item) => item.split(";"))
-    .filter(([, quality]) => quality === undefined || !/^\s*q=0(\.0*)?\s*$/.test(quality))
-    .map(([name]) => name.trim());
-  return (Object.keys(ENCODERS) as (keyof typeof ENCODERS)[]).find((name) => names.includes(name));
+  let best: keyof typeof ENCODERS | undefined;
+  let bestQuality = 0;
+  for (const item of accepted.split(",")) {
+    const [name, ...parameters] = item.split(";").map((part) => part.trim());
+    const quality = Number(parameters.find((parameter) => parameter.startsWith("q="))?.slice(2) ?? 1);
+    if (!Object.hasOwn(ENCODERS, name) || !(quality > bestQuality)) continue;
+    best = name as keyof typeof ENCODERS;
+    bestQuality = quality;
+  }
+  return best;
 }

@@ -281,7 +281,12 @@ export class Engine {
     return this.native?.buffered(socket) ?? 0;
   }
 
-  /** Begins to close: every connection ends, then the owner is told. */
+  /** Nothing is answered any more. */
+  get closed(): boolean {
+    return this.native === undefined;
+  }
+
+  /** Begins to close: every connection ends, every request is answered. */
   close(): void {
     this.flush();
     this.native?.close();
@@ -494,12 +499,21 @@ export class Engine {
       case EventKind.Closed:
         this.at = at + 1;
         this.more = false;
-        this.native?.dispose();
-        this.native = undefined;
+        this.over();
         return;
       default:
         throw new Error(`ferrio: the addon is not of this version (event ${cells[at]})`);
     }
+  }
+
+  /** Nothing answers any more: what crossed with the closing is answered here. */
+  private over(): void {
+    this.native?.dispose();
+    this.native = undefined;
+    for (const exchange of this.exchanges.values()) exchange.fail();
+    for (const link of this.links.values()) link.close();
+    this.exchanges.clear();
+    this.links.clear();
   }
 
   /** Now, or when the messages before it have been delivered. */

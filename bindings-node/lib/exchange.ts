@@ -28,6 +28,7 @@ export class Exchange {
   /** Hands the request over. The answer comes by {@link respond}. */
   start(): void {
     const { engine, request, response } = this;
+    if (engine.closed) return this.fail();
     const number = engine.number();
     engine.exchanges.set(number, this);
     const bodiless = request.method === "GET" || request.method === "HEAD";
@@ -47,6 +48,11 @@ export class Exchange {
       engine.exchanges.delete(number);
       engine.abort(number);
     });
+  }
+
+  /** Answers that the server is closed. */
+  fail(): void {
+    this.respond(503, [], "", null);
   }
 
   /** Sends the engine's answer. `flat` has names and values in turn, `opened` is the session that it opens. */
@@ -87,6 +93,7 @@ export function openLink(
   start: Buffer,
   headers: Headers,
 ): void {
+  if (engine.closed) return void socket.destroy();
   socket.setTimeout(0);
   socket.setNoDelay(true);
   const descriptor = takeable(socket);

@@ -19,7 +19,19 @@ test("the ESM face has the same three names and no default", async () => {
 for (const path of PATHS) {
   test(`${path}: events with any JSON arrive on both sides`, async (t) => {
     const { client, socket } = await (await start(t, {}, { path })).pair();
-    const values = ["text", "größer als 💥", "\u0000\u001e\\\"", 1.5, -0.25, true, null, [], {}, [[1, [2]]], { a: { b: null } }];
+    const values = [
+      "text",
+      "größer als 💥",
+      '\u0000\u001e\\"',
+      1.5,
+      -0.25,
+      true,
+      null,
+      [],
+      {},
+      [[1, [2]]],
+      { a: { b: null } },
+    ];
     const upward = event(socket, "up");
     client.emit("up", ...values);
     assert.deepEqual(await upward, values);
@@ -49,7 +61,9 @@ for (const path of PATHS) {
     const { client, socket } = await (await start(t, {}, { path })).pair();
     const got = event(client, "values");
     const now = new Date(0);
-    socket.emit("values", undefined, Number.NaN, now, { a: undefined, f() {} }, new Map([[1, 2]]), { toJSON: () => "own" });
+    socket.emit("values", undefined, Number.NaN, now, { a: undefined, f() {} }, new Map([[1, 2]]), {
+      toJSON: () => "own",
+    });
     assert.deepEqual(await got, [null, null, now.toJSON(), {}, {}, "own"]);
   });
 
@@ -178,18 +192,14 @@ test("catch-all listeners, middlewares and listeners, in this order", async (t) 
   client.emit("bad", 1);
   await done;
   if (!log.includes("error refused")) await event(socket, "error");
-  assert.deepEqual(log.filter((line) => line.includes("good") || line.startsWith("on ")), [
-    "first good",
-    "any good 2",
-    "use good",
-    "on changed",
-  ]);
-  assert.deepEqual(log.filter((line) => line.includes("bad") || line.startsWith("error ")), [
-    "first bad",
-    "any bad 1",
-    "use bad",
-    "error refused",
-  ]);
+  assert.deepEqual(
+    log.filter((line) => line.includes("good") || line.startsWith("on ")),
+    ["first good", "any good 2", "use good", "on changed"],
+  );
+  assert.deepEqual(
+    log.filter((line) => line.includes("bad") || line.startsWith("error ")),
+    ["first bad", "any bad 1", "use bad", "error refused"],
+  );
 });
 
 test("catch-all listeners can be listed and removed", async (t) => {
@@ -218,5 +228,10 @@ test("outgoing catch-all listeners see emits and broadcasts, not acks", async (t
   server.io.to("elsewhere").emit("nobody");
   socket.on("ask", (done) => done("answer"));
   await answer((done) => client.emit("ask", done));
-  assert.deepEqual(seen, [["one", 1], ["all", 2], ["room", 3], ["others", 4]]);
+  assert.deepEqual(seen, [
+    ["one", 1],
+    ["all", 2],
+    ["room", 3],
+    ["others", 4],
+  ]);
 });

@@ -165,7 +165,9 @@ function run(program) {
   return JSON.parse(stdout);
 }
 
-test("an event that came before the disconnect is delivered", { skip: isOriginal && "the original may drop it" }, async (t) => {
+test("an event that came before the disconnect is delivered", {
+  skip: isOriginal && "the original may drop it",
+}, async (t) => {
   const { client, socket } = await (await start(t)).pair();
   const log = [];
   socket.on("bye", () => log.push("bye"));

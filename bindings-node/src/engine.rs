@@ -1,0 +1,125 @@
+//! The class `Engine`: a host's calls, each handed on.
+
+use std::cell::RefCell;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ferrio_embed::{Engine, Event, SocketId};
+use napi::{CleanupEnvHook, JsString};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::convert::{self, Outbox};
+use crate::errors;
+use crate::wake::JsWake;
+
+/// Events that one `drain` moves. Its records always fit into the array that `lib/engine.ts` brings.
+const MAX_EVENTS: usize = 256;
+/// Bytes of payload that one `drain` moves, about: a longer joined string costs more than it saves.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// None once it was disposed of, or its environment has ended.
+type Shared = Rc<RefCell<Option<Engine>>>;
+
+/// An engine of this environment.
+#[napi(js_name = "Engine")]
+pub struct JsEngine {
+    engine: Shared,
+    /// Ends the engine with its environment: a worker that is terminated runs no JavaScript to do it.
+    hook: RefCell<Option<CleanupEnvHook<Shared>>>,
+    /// Events that were taken from the engine, to be converted.
+    events: RefCell<Vec<Event>>,
+    outbox: RefCell<Outbox>,
+}
+
+#[napi]
+impl JsEngine {
+    /// Starts an engine. `options` is JSON, `wake` is called when there is something to drain.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: Env, options: String, wake: Function<'_, (), ()>) -> Result<Self> {
+        let wake = JsWake::new(&wake)?;
+        let engine = Engine::start(&options, Arc::new(wake)).map_err(errors::start)?;
+        let engine = Rc::new(RefCell::new(Some(engine)));
+        let hook = env.add_env_cleanup_hook(Rc::clone(&engine), |engine| end(&engine))?;
+        Ok(Self { engine, hook: RefCell::new(Some(hook)), events: RefCell::default(), outbox: RefCell::default() })
+    }
+
+    /// Carries out commands.
+    #[napi(catch_unwind)]
+    pub fn submit(
+        &self,
+        env: Env,
+        text: JsString<'_>,
+        records: &[f64],
+        used: u32,
+        attachments: Option<Array<'_>>,
+    ) -> Result<()> {
+        let records = records.get(..used as usize).ok_or_else(|| errors::layout("records"))?;
+        let text = convert::read_text(&env, &text)?;
+        let commands = convert::commands(text, records, attachments.as_ref())?;
+        self.with(|engine| engine.submit(commands))
+    }
+
+    /// Takes a batch of events.
+    #[napi(catch_unwind)]
+    pub fn drain<'env>(&self, env: &'env Env, mut records: Float64ArraySlice<'env>) -> Result<Unknown<'env>> {
+        // SAFETY: nobody else sees the array during this call: it belongs to `lib/engine.ts` alone, which is waiting.
+        let records = unsafe { records.as_mut() };
+        let mut events = self.events.borrow_mut();
+        let mut outbox = self.outbox.borrow_mut();
+        let mut more = !events.is_empty();
+        if !more {
+            more = self.with(|engine| engine.drain(&mut events, MAX_EVENTS, MAX_BYTES))?;
+        }
+        let rest = outbox.fill(records, mem::take(&mut *events));
+        more |= !rest.is_empty();
+        *events = rest;
+        outbox.finish(env, records, more)
+    }
+
+    /// The rooms of a socket, as the engine names them.
+    #[napi(catch_unwind)]
+    pub fn rooms(&self, socket: f64) -> Result<Vec<String>> {
+        self.with(|engine| engine.rooms(SocketId(socket as u64)).iter().map(|room| room.as_str().to_owned()).collect())
+    }
+
+    /// The sockets in any of the rooms (or in the namespace, if there is none) and in none of the excepted.
+    #[napi(catch_unwind)]
+    pub fn members(&self, nsp: String, rooms: Vec<String>, except: Vec<String>) -> Result<Vec<f64>> {
+        let target = convert::rooms_target(nsp, rooms, except);
+        self.with(|engine| engine.members(&target).into_iter().map(|socket| socket.0 as f64).collect())
+    }
+
+    /// Bytes waiting to be sent to a socket's connection.
+    #[napi(catch_unwind)]
+    pub fn buffered(&self, socket: f64) -> Result<f64> {
+        self.with(|engine| engine.buffered(SocketId(socket as u64)).0 as f64)
+    }
+
+    /// Begins to close. The `Closed` event is the last.
+    #[napi(catch_unwind)]
+    pub fn close(&self) -> Result<()> {
+        self.with(Engine::close)
+    }
+
+    /// Ends the threads.
+    #[napi(catch_unwind)]
+    pub fn dispose(&self, env: Env) -> Result<()> {
+        if let Some(hook) = self.hook.borrow_mut().take() {
+            env.remove_env_cleanup_hook(hook)?;
+        }
+        end(&self.engine);
+        Ok(())
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&Engine) -> T) -> Result<T> {
+        self.engine.borrow().as_ref().map(call).ok_or_else(errors::disposed)
+    }
+}
+
+fn end(engine: &Shared) {
+    if let Some(engine) = engine.borrow_mut().take() {
+        engine.close();
+    }
+}
