@@ -99,6 +99,10 @@ impl Lane {
     }
 
     pub(crate) fn push(&mut self, bytes: Bytes) {
+        // An empty attachment is a header and nothing else; writing nothing would look like a socket that takes nothing.
+        if bytes.is_empty() {
+            return;
+        }
         self.pending_bytes += bytes.len();
         self.pending.push_back(bytes);
     }
@@ -231,6 +235,9 @@ fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> i
                 pending.iter().take(GATHER).map(|bytes| IoSlice::new(bytes)).collect();
             tcp.try_write_vectored(&slices)?
         };
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
         *bytes -= written;
         while written > 0
             && let Some(first) = pending.front_mut()
