@@ -31,6 +31,7 @@ process.exit(report.close(face.name));
 /** Side by side, for each has its own connections; those marked `alone` one by one afterwards. */
 async function playAll(group, server, profile) {
   const before = server.descriptors();
+  report.failedInRow = 0;
   const together = group.filter(({ alone }) => !alone);
   const next = together.values();
   await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
@@ -48,6 +49,7 @@ async function playAll(group, server, profile) {
 
 async function one(scenario, server) {
   const title = `${scenario.topic}: ${scenario.name}`;
+  if (report.failedInRow >= 20) return report.skip(title, "the server fails in everything");
   if (scenario.skip) return report.skip(title, scenario.skip);
   await report.test(title, () => play(scenario, server));
 }

@@ -4,6 +4,7 @@ export class Report {
   #passed = 0;
   #failures = [];
   #skipped = 0;
+  failedInRow = 0; // many: the server is beyond help
   #verbose;
 
   constructor(verbose = false) {
@@ -15,9 +16,11 @@ export class Report {
     try {
       await body();
       this.#passed++;
+      this.failedInRow = 0;
       if (this.#verbose) console.log(`ok   ${title} (${Date.now() - started} ms)`);
     } catch (error) {
       this.#failures.push(title);
+      this.failedInRow++;
       console.log(`FAIL ${title}\n     ${error.message}`);
     }
   }

@@ -174,7 +174,7 @@ function readHead(tcp) {
       tcp.resume();
     };
     tcp.on("data", take).on("end", ended).on("error", failed).on("close", ended);
-    tcp.setTimeout(20_000, () => finish(() => reject(new Error("no answer to the upgrade request in 20 s"))));
+    tcp.setTimeout(8000, () => finish(() => reject(new Error("no answer to the upgrade request in 8 s"))));
   });
 }
 
