@@ -560,6 +560,7 @@ export class Engine {
   }
 
   private bytes(at: number): Buffer {
+    if (this.cells[at + 1] === 0) return Buffer.alloc(0);
     const view = Buffer.from(this.buffer!, this.cells[at], this.cells[at + 1]);
     // A small piece that a handler keeps must not keep a large batch.
     return view.length * 4 < this.buffer!.byteLength && view.length < 4096 ? Buffer.from(view) : view;

@@ -159,7 +159,7 @@ export class Server<
    */
   async close(callback?: (error?: Error) => void): Promise<void> {
     for (const namespace of this._nsps.values()) {
-      for (const socket of [...namespace.sockets.values()]) socket._close("server shutting down", undefined);
+      for (const socket of [...namespace.sockets.values()]) socket._close("server shutting down");
     }
     // The original awaits its adapters at this point; what a program does right after close() still comes before.
     await undefined;

@@ -391,6 +391,7 @@ export class Socket<
 
   /** @internal An event came. True if its listeners are to be called in the next tick. */
   _arrived(event: any[], id: number): boolean {
+    if (this.state !== State.Connected) return false;
     if (id >= 0) event.push(this.answerer(id));
     const { anyListeners, middlewares } = this;
     if (anyListeners !== undefined) for (const listener of anyListeners.slice()) listener.apply(this, event);
@@ -422,24 +423,36 @@ export class Socket<
   _ended(reason: DisconnectReason, detail: string): void {
     // The packet was nonsense: who listens learns what kind.
     if (reason === "forced close" && detail !== "") this.fail(new Error(detail));
-    this._close(reason, describe(reason, detail));
+    if (this.state === State.Disconnected) this.conn._engine.release(this._key);
+    else this.end(reason, describe(reason, detail), true);
   }
 
-  /** @internal From here: as {@link disconnect}, the client is told by the engine. */
+  /** @internal It is over from here, before the engine carries it out: what was emitted until now still goes out. */
+  _close(reason: DisconnectReason): void {
+    if (this.state !== State.Disconnected) this.end(reason, undefined, false);
+  }
+
+  /** @internal As {@link disconnect}; the engine tells the client. */
   _disconnectFromHere(close: boolean): void {
     this.conn._engine.disconnect(this._key, close);
-    this._close("server namespace disconnect", undefined);
+    this._close("server namespace disconnect");
   }
 
-  /** @internal `disconnecting`, out of everything, `disconnect`. */
-  _close(reason: DisconnectReason, description: Error | undefined): void {
-    if (this.state === State.Disconnected) return;
+  /**
+   * `disconnecting`, out of everything, `disconnect`.
+   *
+   * @param release - the engine has nothing more to do for it, and may forget it
+   */
+  private end(reason: DisconnectReason, description: Error | undefined, release: boolean): void {
     // Only the middlewares have seen a socket that is not connected yet: it ends in silence.
     const known = this.state === State.Connected;
-    if (known) callListeners.call(this, "disconnecting", reason, description);
-    this.forget();
-    this.conn._engine.release(this._key);
-    this.state = State.Disconnected;
+    try {
+      if (known) callListeners.call(this, "disconnecting", reason, description);
+    } finally {
+      this.forget();
+      if (release) this.conn._engine.release(this._key);
+      this.state = State.Disconnected;
+    }
     if (known) callListeners.call(this, "disconnect", reason, description);
   }
 

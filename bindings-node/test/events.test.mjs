@@ -74,6 +74,9 @@ for (const path of PATHS) {
     const upward = event(socket, "up");
     client.emit("up", small, { deep: [large, { text: "t", empty: Buffer.alloc(0) }] });
     assert.deepEqual(await upward, [small, { deep: [large, { text: "t", empty: Buffer.alloc(0) }] }]);
+    const empty = event(socket, "empty");
+    client.emit("empty", Buffer.alloc(0));
+    assert.deepEqual(await empty, [Buffer.alloc(0)]);
     const downward = event(client, "down");
     socket.emit("down", new Uint8Array(small).buffer, new Uint16Array([1, 2]), { list: [large] });
     const [first, second, third] = await downward;
