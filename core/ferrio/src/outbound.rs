@@ -321,7 +321,8 @@ impl Outbound {
                 {
                     let mut items: Vec<_> = mem::take(&mut self.queue).into();
                     self.queued = 0;
-                    let end = self.end.take();
+                    // The reference writes the end when what was queued before it is out: into the next GET.
+                    let end = self.end.take_if(|end| !(end.late && !items.is_empty()));
                     flushed.ended = end.is_some();
                     if items.is_empty() && end.as_ref().is_some_and(|end| end.late) {
                         items.push(Item::control(engine::Packet::Noop));
