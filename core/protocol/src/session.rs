@@ -413,7 +413,10 @@ impl Session {
     /// The application hears it now; the transport lives until the queue is out.
     fn finish(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, discard: bool, now: Instant) {
         self.forget();
-        self.state = State::Closing { until: now + self.settings.close_timeout };
+        // The reference's heart goes on beating: a client that is not there does not keep a closing session.
+        let dead_at = self.heartbeat.as_ref().map(Heartbeat::dead_at);
+        let until = now + self.settings.close_timeout;
+        self.state = State::Closing { until: dead_at.map_or(until, |at| at.min(until)) };
         self.output(Output::Event(Event::Closed { reason, detail }));
         self.output(Output::Finish { end: EnginePacket::Close, discard });
     }

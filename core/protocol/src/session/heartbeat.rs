@@ -54,6 +54,14 @@ impl Heartbeat {
         }
     }
 
+    /// When a peer that says nothing any more is dead.
+    pub(super) fn dead_at(&self) -> Instant {
+        match self.state {
+            State::Quiet { ping_at } => ping_at + self.timeout,
+            State::Awaiting { until, .. } | State::Listening { until } => until,
+        }
+    }
+
     /// The clock says `now`.
     pub(super) fn tick(&mut self, now: Instant) -> Beat {
         match self.state {
