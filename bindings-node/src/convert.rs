@@ -72,7 +72,8 @@ impl Outbox {
         if !self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
             let large = bytes.len() > COPY_UP_TO;
-            parts.set(2, if large { ArrayBuffer::from_data(env, bytes) } else { ArrayBuffer::copy_from(env, bytes) }?)?;
+            parts
+                .set(2, if large { ArrayBuffer::from_data(env, bytes) } else { ArrayBuffer::copy_from(env, bytes) }?)?;
         }
         parts.into_unknown(env)
     }
@@ -388,13 +389,7 @@ pub(crate) fn read_text(env: &Env, string: &JsString<'_>) -> Result<Text> {
     // SAFETY: `string` is a string of the running call's environment. The first call only asks for the length; the second
     // writes at most `capacity` bytes and says how many, all initialised, before the length is set.
     unsafe {
-        check_status!(sys::napi_get_value_string_utf16(
-            env.raw(),
-            string.raw(),
-            std::ptr::null_mut(),
-            0,
-            &mut units
-        ))?;
+        check_status!(sys::napi_get_value_string_utf16(env.raw(), string.raw(), std::ptr::null_mut(), 0, &mut units))?;
         bytes = Vec::with_capacity(units * 3 + 1);
         check_status!(sys::napi_get_value_string_utf8(
             env.raw(),

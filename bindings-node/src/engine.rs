@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ferrio_embed::{Engine, Event, SocketId};
-use napi::{CleanupEnvHook, JsString};
 use napi::bindgen_prelude::*;
+use napi::{CleanupEnvHook, JsString};
 use napi_derive::napi;
 
 use crate::convert::{self, Outbox};

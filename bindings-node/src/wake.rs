@@ -13,8 +13,7 @@ pub(crate) struct JsWake(WakeFunction);
 
 impl JsWake {
     pub(crate) fn new(function: &Function<'_, (), ()>) -> Result<Self> {
-        let function =
-            function.build_threadsafe_function::<()>().callee_handled::<false>().weak::<true>().build()?;
+        let function = function.build_threadsafe_function::<()>().callee_handled::<false>().weak::<true>().build()?;
         Ok(Self(function))
     }
 }
