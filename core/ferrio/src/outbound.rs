@@ -37,7 +37,7 @@ pub(crate) struct Outbound {
 /// The last word.
 struct End {
     packet: engine::Packet,
-    /// No GET waited when the end was decided: the one that comes for it gets a noop first, as the reference does.
+    /// No GET waited when the end was decided: the one that comes for it alone gets a noop first, as the reference does.
     late: bool,
 }
 
@@ -321,12 +321,16 @@ impl Outbound {
                 {
                     let mut items: Vec<_> = mem::take(&mut self.queue).into();
                     self.queued = 0;
-                    // The reference writes the end when what was queued before it is out: into the next GET.
-                    let end = self.end.take_if(|end| !(end.late && !items.is_empty()));
+                    let end = match &self.end {
+                        // A GET that comes for what was queued when the end was decided gets that, and the next one the end.
+                        Some(End { late: true, .. }) if !items.is_empty() => None,
+                        Some(End { late: true, .. }) => {
+                            items.push(Item::control(engine::Packet::Noop));
+                            self.end.take()
+                        }
+                        Some(End { late: false, .. }) | None => self.end.take(),
+                    };
                     flushed.ended = end.is_some();
-                    if items.is_empty() && end.as_ref().is_some_and(|end| end.late) {
-                        items.push(Item::control(engine::Packet::Noop));
-                    }
                     flushed.poll = Some(Poll { waiting, items, end: end.map(|end| end.packet) });
                 }
             }
