@@ -1,5 +1,7 @@
 //! Why a socket or a connection ended.
 
+use std::fmt;
+
 use crate::dialect::Dialect;
 
 /// The reason of a disconnect. [`Reason::as_str`] gives the text that the original of a dialect uses.
@@ -51,5 +53,12 @@ impl Reason {
                 Self::ForcedClose | Self::ParseError | Self::TransportError => "transport error",
             },
         }
+    }
+}
+
+/// The text of Node's original, as a Rust program logs it.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str(Dialect::Node))
     }
 }
