@@ -133,9 +133,14 @@ impl Socket {
         self.0.tag.store(tag, Ordering::Release);
     }
 
-    /// What an application keeps with the socket, made at first use.
-    pub(crate) fn data(&self, make: impl FnOnce() -> Box<dyn Any + Send + Sync>) -> &(dyn Any + Send + Sync) {
-        self.0.data.get_or_init(make).as_ref()
+    /// What the application keeps with the socket, once it does.
+    pub(crate) fn data(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.0.data.get().map(AsRef::as_ref)
+    }
+
+    /// Keeps something with the socket. The first value stays.
+    pub(crate) fn set_data(&self, data: Box<dyn Any + Send + Sync>) {
+        let _ = self.0.data.set(data);
     }
 
     // Admission.

@@ -1,0 +1,442 @@
+//! What a socket goes through, one thing after the other: it asks, is let in, brings events, ends.
+//!
+//! ```text
+//!  CONNECT            middlewares say yes           connect handlers have begun
+//!  ───────▶ Asking ─────────────────────▶ Busy ◀────────────────────────────────▶ Idle
+//!              │ no, or it left            │  events and the end wait            │
+//!              ▼                           ▼                                     ▼
+//!             Over ◀──────────────── disconnect handlers are done ◀───────────────
+//! ```
+//!
+//! While a socket is busy its events wait in line. Without [`ordered`](crate::Namespace::ordered) that is only until its
+//! connect handlers have had the chance to register listeners; with it, until the handlers of the event before are done.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use ferrio_protocol::socket::Payload;
+use ferrio_protocol::{Reason, Text};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use tokio::sync::Notify;
+
+use crate::error::ConnectError;
+use crate::extract::{Asking, Context, Incoming, Joined, Left};
+use crate::handler::{Answer, BoxFuture, Called, Contained, Run, begin, call};
+use crate::handshake::Handshake;
+use crate::listeners::{Gathered, List, Listeners};
+use crate::peer::Socket;
+use crate::reply::Pledge;
+use crate::router::{Leaving, Shared};
+use crate::socket;
+use crate::space::Space;
+use crate::typemap::TypeMap;
+
+/// What the program's side of a socket is made of.
+pub(crate) struct Life {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) space: Arc<Space>,
+    pub(crate) handshake: Handshake,
+    line: Mutex<Line>,
+    /// Few sockets have anything of their own: an idle connection should cost little.
+    own: OnceLock<Box<Own>>,
+}
+
+/// What a program has given to one socket.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub(crate) listeners: Listeners,
+    pub(crate) extensions: Mutex<TypeMap>,
+    /// The client has caught up, or is gone.
+    pub(crate) ready: Notify,
+}
+
+struct Line {
+    stage: Stage,
+    waiting: VecDeque<Work>,
+    /// Of what waits.
+    bytes: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Asking,
+    Busy,
+    Idle,
+    Over,
+}
+
+/// What stands in line.
+pub(crate) enum Work {
+    Event { id: Option<u64>, payload: Payload },
+    Leave { reason: Reason, detail: Option<Cow<'static, str>>, leaving: Leaving },
+}
+
+/// What has begun and is not done.
+type Pending = SmallVec<[Contained<()>; 1]>;
+
+impl Life {
+    pub(crate) fn new(shared: Arc<Shared>, space: Arc<Space>, handshake: Handshake) -> Self {
+        let line = Mutex::new(Line { stage: Stage::Asking, waiting: VecDeque::new(), bytes: 0 });
+        Self { shared, space, handshake, line, own: OnceLock::new() }
+    }
+
+    /// The life of a socket of the core; it has one once its namespace is known.
+    pub(crate) fn of(core: &socket::Socket) -> Option<&Arc<Self>> {
+        core.data().and_then(<dyn Any + Send + Sync>::downcast_ref)
+    }
+
+    pub(crate) fn own(&self) -> &Own {
+        self.own.get_or_init(Box::default)
+    }
+
+    pub(crate) fn has_own(&self) -> Option<&Own> {
+        self.own.get().map(AsRef::as_ref)
+    }
+
+    /// Its disconnect handlers are done, or it never got in.
+    pub(crate) fn is_over(&self) -> bool {
+        self.line.lock().stage == Stage::Over
+    }
+
+    /// The next in line; without one the socket is idle.
+    fn next(&self) -> Option<Work> {
+        let mut line = self.line.lock();
+        if line.stage == Stage::Over {
+            return None;
+        }
+        let work = line.waiting.pop_front();
+        match &work {
+            Some(work) => line.bytes -= work.weight(),
+            None => line.stage = Stage::Idle,
+        }
+        work
+    }
+
+    /// Nothing comes any more.
+    fn end(&self) {
+        let mut line = self.line.lock();
+        line.stage = Stage::Over;
+        line.bytes = 0;
+        let waiting = std::mem::take(&mut line.waiting);
+        drop(line);
+        drop(waiting);
+        if let Some(own) = self.has_own() {
+            // Handlers may hold the socket, and so themselves.
+            own.listeners.clear();
+            own.ready.notify_waiters();
+        }
+    }
+}
+
+impl Work {
+    fn weight(&self) -> usize {
+        // What an entry costs beyond its bytes, so that many small ones count too.
+        const ENTRY: usize = 128;
+        match self {
+            Self::Event { payload, .. } => {
+                ENTRY + payload.text.len() + payload.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
+            }
+            Self::Leave { .. } => 0,
+        }
+    }
+}
+
+// The beginning.
+
+/// A client asks to be let in.
+pub(crate) fn ask(socket: &Socket) {
+    if socket.life().space.has_middlewares() {
+        let asked = socket.clone();
+        run_or_spawn(
+            &socket.life().shared,
+            Box::pin(async move {
+                match middlewares(&asked).await {
+                    Ok(()) => welcome(&asked),
+                    Err(error) => refuse(&asked, &error),
+                }
+            }),
+        );
+    } else {
+        welcome(socket);
+    }
+}
+
+async fn middlewares(socket: &Socket) -> Result<(), ConnectError> {
+    let life = socket.life();
+    let asking = Asking { socket: socket.clone() };
+    for list in life.space.middlewares() {
+        for entry in list.entries() {
+            let verdict = match call(&*entry.run, &asking, &life.shared.runtime) {
+                Called::Done(verdict) => Ok(verdict),
+                Called::Pending(future) => future.await,
+                Called::Mismatch(mismatch) => {
+                    tracing::debug!(namespace = %life.space.name(), %mismatch, "a middleware cannot be called");
+                    Ok(Err(mismatch.into()))
+                }
+                Called::Panicked(panic) => Err(panic),
+            };
+            // Whoever guards the door has fainted: nobody gets in.
+            verdict.unwrap_or_else(|panic| {
+                panicked(&asking, "middleware", &panic);
+                Err(ConnectError::new("Internal server error"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse(socket: &Socket, error: &ConnectError) {
+    let life = socket.life();
+    life.end();
+    socket.core().reject(Text::from(error.to_json(socket.speaks_v3())));
+    life.shared.cleanup(socket);
+}
+
+fn welcome(socket: &Socket) {
+    let life = socket.life();
+    {
+        let mut line = life.line.lock();
+        if line.stage != Stage::Asking {
+            return;
+        }
+        // Before the client is told: it may answer sooner than its connect handlers register listeners.
+        line.stage = Stage::Busy;
+    }
+    if !socket.core().accept() {
+        life.end();
+        socket.core().release();
+        life.shared.cleanup(socket);
+        return;
+    }
+    let joined = Joined { socket: socket.clone() };
+    let mut pending = Pending::new();
+    for list in life.space.connects() {
+        for entry in list.entries() {
+            run(entry.run.as_ref(), &joined, "connect", drop::<Answer>, &mut pending);
+        }
+    }
+    go_on(socket, pending);
+}
+
+// The middle.
+
+/// Something happened to a socket.
+pub(crate) fn submit(socket: &Socket, work: Work) {
+    let life = socket.life();
+    let ordered = life.space.is_ordered();
+    {
+        let mut line = life.line.lock();
+        match (line.stage, &work) {
+            // It never got in, and is gone: nobody is told.
+            (Stage::Asking, _) => line.stage = Stage::Over,
+            (Stage::Busy, _) => {
+                line.bytes += work.weight();
+                if line.bytes <= life.shared.max_waiting {
+                    line.waiting.push_back(work);
+                    return;
+                }
+                drop(line);
+                tracing::debug!(socket = socket.id(), "events come faster than their handlers finish: closed");
+                return socket.core().connection().close(true);
+            }
+            (Stage::Idle, Work::Event { .. }) if !ordered => {}
+            (Stage::Idle, _) => line.stage = Stage::Busy,
+            (Stage::Over, Work::Event { .. }) => return,
+            (Stage::Over, Work::Leave { .. }) => {}
+        }
+        if line.stage == Stage::Over {
+            drop(line);
+            socket.core().release();
+            life.shared.cleanup(socket);
+            return;
+        }
+    }
+    let pending = start(socket, work);
+    if ordered {
+        go_on(socket, pending);
+    } else {
+        pending.into_iter().for_each(|future| spawn(&life.shared, future));
+    }
+}
+
+/// Works off the line, after what pends if the order counts.
+fn go_on(socket: &Socket, mut pending: Pending) {
+    let life = socket.life();
+    let ordered = life.space.is_ordered();
+    loop {
+        if ordered && !pending.is_empty() {
+            let socket = socket.clone();
+            life.shared.runtime.spawn(async move {
+                loop {
+                    for future in pending {
+                        // Panics have been reported where the future was made.
+                        let _ = future.await;
+                    }
+                    let Some(work) = socket.life().next() else { return };
+                    pending = start(&socket, work);
+                }
+            });
+            return;
+        }
+        pending.into_iter().for_each(|future| spawn(&life.shared, future));
+        let Some(work) = life.next() else { return };
+        pending = start(socket, work);
+    }
+}
+
+fn start(socket: &Socket, work: Work) -> Pending {
+    match work {
+        Work::Event { id, payload } => event(socket, id, payload),
+        Work::Leave { reason, detail, leaving } => {
+            let left = Left { socket: socket.clone(), reason, detail };
+            let mut pending = Pending::new();
+            if let Called::Pending(rest) = begin(Box::pin(leave(left, leaving)), &socket.life().shared.runtime) {
+                pending.push(rest);
+            }
+            pending
+        }
+    }
+}
+
+fn event(socket: &Socket, id: Option<u64>, payload: Payload) -> Pending {
+    let life = socket.life();
+    let name = event_name(&payload);
+    let (mut any, mut on) = (Gathered::new(), Gathered::new());
+    life.space.each(|space| space.listeners.gather(&name, &mut any, &mut on));
+    if let Some(own) = life.has_own() {
+        own.listeners.gather(&name, &mut any, &mut on);
+    }
+    let mut pending = Pending::new();
+    if any.is_empty() && on.is_empty() {
+        tracing::trace!(event = %name, "nobody listens");
+        return pending;
+    }
+    let pledge = id.map(|id| Pledge::new(socket.clone(), id));
+    let incoming = Incoming { socket: socket.clone(), name, payload, pledge };
+    for entry in any.iter().flat_map(List::entries).filter(|entry| entry.claim()) {
+        // What a catch-all returns is no answer: the event may have listeners.
+        run(entry.run.as_ref(), &incoming, &incoming.name, drop::<Answer>, &mut pending);
+    }
+    for entry in on.iter().flat_map(List::entries).filter(|entry| entry.claim()) {
+        if entry.spent.is_some() {
+            // Only sockets have listeners for a single call.
+            life.own().listeners.remove(entry.id);
+        }
+        let pledge = incoming.pledge.clone();
+        let settle = move |answer| {
+            if let Some(pledge) = pledge {
+                pledge.settle(answer);
+            }
+        };
+        run(entry.run.as_ref(), &incoming, &incoming.name, settle, &mut pending);
+    }
+    pending
+}
+
+/// Shows an event that goes out to a socket to those who listen for that.
+pub(crate) fn outgoing(socket: &Socket, payload: &Payload) {
+    let life = socket.life();
+    let mut lists = Gathered::new();
+    life.space.each(|space| space.listeners.gather_outgoing(&mut lists));
+    if let Some(own) = life.has_own() {
+        own.listeners.gather_outgoing(&mut lists);
+    }
+    if lists.is_empty() {
+        return;
+    }
+    let (name, payload) = (event_name(payload), payload.clone());
+    let outgoing = Incoming { socket: socket.clone(), name, payload, pledge: None };
+    let mut pending = Pending::new();
+    for entry in lists.iter().flat_map(List::entries) {
+        run(entry.run.as_ref(), &outgoing, &outgoing.name, drop::<Answer>, &mut pending);
+    }
+    pending.into_iter().for_each(|future| spawn(&life.shared, future));
+}
+
+/// The name of an event: shared with the payload's text wherever it has no escapes.
+fn event_name(payload: &Payload) -> Text {
+    let raw = payload.raw_event_name();
+    match raw.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(name) if !name.contains('\\') => payload.text.slice_of(name),
+        // A lone surrogate, say, has no UTF-8: such a name is like no other.
+        Some(_) => serde_json::from_str::<String>(raw).unwrap_or_default().into(),
+        None => payload.text.slice_of(raw),
+    }
+}
+
+/// Calls a handler; what it comes to goes to `done`, now or later.
+fn run<C: Context>(
+    handler: &dyn Run<C>,
+    context: &C,
+    what: &str,
+    done: impl FnOnce(C::Output) + Send + 'static,
+    pending: &mut Pending,
+) {
+    let shared = &context.socket().life().shared;
+    match call(handler, context, &shared.runtime) {
+        Called::Done(output) => done(output),
+        Called::Mismatch(mismatch) => {
+            tracing::debug!(event = what, socket = context.socket().id(), %mismatch, "a handler cannot be called");
+        }
+        Called::Panicked(panic) => panicked(context, what, &panic),
+        Called::Pending(future) => {
+            let (socket, what) = (context.socket().clone(), what.to_owned());
+            pending.push(Contained::new(Box::pin(async move {
+                match future.await {
+                    Ok(output) => done(output),
+                    Err(panic) => panicked(&Joined { socket }, &what, &panic),
+                }
+            })));
+        }
+    }
+}
+
+// The end.
+
+async fn leave(left: Left, leaving: Leaving) {
+    let socket = &left.socket;
+    let life = socket.life();
+    let (mut disconnecting, mut disconnect) = (Gathered::new(), Gathered::new());
+    life.space.each(|space| space.listeners.gather_left(&mut disconnecting, &mut disconnect));
+    if let Some(own) = life.has_own() {
+        own.listeners.gather_left(&mut disconnecting, &mut disconnect);
+    }
+    for (what, lists) in [("disconnecting", disconnecting), ("disconnect", disconnect)] {
+        let mut pending = Pending::new();
+        for entry in lists.iter().flat_map(List::entries) {
+            run(entry.run.as_ref(), &left, what, drop::<Answer>, &mut pending);
+        }
+        for future in pending {
+            let _ = future.await;
+        }
+        // After the first round it leaves its rooms; once more does no harm.
+        socket.core().release();
+    }
+    life.end();
+    life.shared.cleanup(socket);
+    drop(leaving);
+}
+
+fn run_or_spawn(shared: &Shared, future: BoxFuture<()>) {
+    if let Called::Pending(rest) = begin(future, &shared.runtime) {
+        spawn(shared, rest);
+    }
+}
+
+fn spawn(shared: &Shared, future: Contained<()>) {
+    shared.runtime.spawn(future);
+}
+
+fn panicked(context: &impl Context, what: &str, panic: &str) {
+    let socket = context.socket();
+    tracing::error!(
+        handler = what,
+        namespace = socket.namespace_name(),
+        socket = socket.id(),
+        panic,
+        "a handler panicked"
+    );
+}

@@ -1,0 +1,298 @@
+//! A sealed payload into values.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use bytes::Bytes;
+use ferrio_protocol::Text;
+use ferrio_protocol::socket::Payload;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, UnitDeserializer};
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde_json::{Error, Value};
+
+use crate::error::Mismatch;
+
+/// The arguments of an event or an answer, to be opened as a type.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'a> {
+    payload: &'a Payload,
+    /// The first item is the event's name.
+    named: bool,
+}
+
+impl<'a> Sealed<'a> {
+    pub(crate) fn event(payload: &'a Payload) -> Self {
+        Self { payload, named: true }
+    }
+
+    pub(crate) fn answer(payload: &'a Payload) -> Self {
+        Self { payload, named: false }
+    }
+
+    pub(crate) fn attachments(&self) -> &'a [Bytes] {
+        &self.payload.attachments
+    }
+
+    /// The arguments' text, without brackets and name.
+    pub(crate) fn text(&self) -> Text {
+        let text = &self.payload.text;
+        let mut inner = text.trim().strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();
+        if self.named {
+            let name = self.payload.raw_event_name();
+            inner = inner.trim_start().strip_prefix(name).unwrap_or_default().trim_start();
+            inner = inner.strip_prefix(',').unwrap_or(inner);
+        }
+        text.slice_of(inner.trim())
+    }
+
+    /// All arguments as one tuple or list.
+    pub(crate) fn all<T: DeserializeOwned>(&self) -> Result<T, Mismatch> {
+        self.open().map_err(Mismatch::new)
+    }
+
+    fn open<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let _lent = Lent::new(self.attachments());
+        T::deserialize(All(*self))
+    }
+}
+
+thread_local! {
+    /// The attachments of the payload that is being opened on this thread.
+    static ATTACHMENTS: RefCell<Vec<Bytes>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The attachment that a placeholder stands for.
+pub(super) fn attachment(index: usize) -> Option<Bytes> {
+    ATTACHMENTS.with_borrow(|attachments| attachments.get(index).cloned())
+}
+
+/// Lends attachments to [`attachment`] until dropped.
+struct Lent(Option<Vec<Bytes>>);
+
+impl Lent {
+    fn new(attachments: &[Bytes]) -> Self {
+        let set = !attachments.is_empty();
+        Self(set.then(|| ATTACHMENTS.replace(attachments.to_vec())))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(before) = self.0.take() {
+            ATTACHMENTS.replace(before);
+        }
+    }
+}
+
+/// The whole array as a value.
+struct All<'a>(Sealed<'a>);
+
+impl<'de> All<'de> {
+    fn visit<V: Visitor<'de>>(self, visitor: V, len: Option<usize>) -> Result<V::Value, Error> {
+        let mut json = serde_json::Deserializer::from_str(&self.0.payload.text);
+        let items = Items { visitor, named: self.0.named, binary: !self.0.attachments().is_empty(), len };
+        let value = json.deserialize_seq(items)?;
+        json.end()?;
+        Ok(value)
+    }
+}
+
+impl<'de> Deserializer<'de> for All<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.visit(visitor, None)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        self.visit(visitor, Some(len))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.visit(visitor, Some(len))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit_struct seq map struct
+        enum identifier ignored_any
+    }
+}
+
+/// Shows `visitor` the items behind the name.
+struct Items<V> {
+    visitor: V,
+    named: bool,
+    binary: bool,
+    /// How many are asked for: missing ones are null, surplus ones ignored.
+    len: Option<usize>,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Items<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<V::Value, A::Error> {
+        if self.named {
+            items.next_element::<IgnoredAny>()?;
+        }
+        let padded = Padded { items: &mut items, binary: self.binary, missing: self.len };
+        let value = self.visitor.visit_seq(padded)?;
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(value)
+    }
+}
+
+struct Padded<'a, A> {
+    items: &'a mut A,
+    binary: bool,
+    missing: Option<usize>,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        if let Some(missing) = &mut self.missing {
+            let Some(rest) = missing.checked_sub(1) else { return Ok(None) };
+            *missing = rest;
+        }
+        let mut seed = Some(seed);
+        let found = if self.binary {
+            self.items.next_element_seed(Unpacked(&mut seed))?
+        } else {
+            self.items.next_element_seed(Taken(&mut seed))?
+        };
+        match (found, seed) {
+            (None, Some(seed)) if self.missing.is_some() => seed.deserialize(UnitDeserializer::new()).map(Some),
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+/// A seed that is still there if there was no item for it.
+struct Taken<'a, S>(&'a mut Option<S>);
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Taken<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        take(self.0)?.deserialize(deserializer)
+    }
+}
+
+/// The same, for an item that may hold placeholders.
+struct Unpacked<'a, S>(&'a mut Option<S>);
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Unpacked<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        take(self.0)?.deserialize(WithBytes(value)).map_err(serde::de::Error::custom)
+    }
+}
+
+fn take<S, E: serde::de::Error>(seed: &mut Option<S>) -> Result<S, E> {
+    seed.take().ok_or_else(|| E::custom("an item was read twice"))
+}
+
+/// A value whose placeholders can be read as bytes. Read as anything else they are the objects they are on the wire.
+struct WithBytes(Value);
+
+impl WithBytes {
+    fn bytes(&self) -> Option<Bytes> {
+        let object = self.0.as_object().filter(|object| object.len() == 2)?;
+        object.get("_placeholder")?.as_bool().filter(|is| *is)?;
+        attachment(usize::try_from(object.get("num")?.as_u64()?).ok()?)
+    }
+}
+
+impl<'de> Deserializer<'de> for WithBytes {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Array(items) => SeqDeserializer::new(items.into_iter().map(WithBytes)).deserialize_any(visitor),
+            Value::Object(map) => {
+                let pairs = map.into_iter().map(|(key, value)| (key, Self(value)));
+                MapDeserializer::new(pairs).deserialize_any(visitor)
+            }
+            scalar => scalar.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.bytes() {
+            Some(bytes) => visitor.visit_bytes(&bytes),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.bytes() {
+            Some(bytes) => visitor.visit_byte_buf(bytes.into()),
+            None => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+        if name.starts_with("$serde_json") {
+            // `RawValue` and its kin talk to their own deserializer.
+            return self.0.deserialize_newtype_struct(name, visitor);
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Object(map) if map.len() == 1 => {
+                let pairs = map.into_iter().map(|(key, value)| (key, Self(value)));
+                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(pairs)))
+            }
+            other => other.deserialize_enum(name, variants, visitor),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq tuple tuple_struct
+        map struct identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Error> for WithBytes {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
