@@ -102,13 +102,13 @@ export class Socket<
   private readonly auth: object;
 
   // Made when first used: most sockets never need most of them.
-  declare private flags: number;
-  declare private ackTimeout: number | undefined;
-  declare private ownData: SocketData | undefined;
-  declare private ownHandshake: Handshake | undefined;
-  declare private middlewares: Middleware[] | undefined;
-  declare private anyListeners: AnyListener[] | undefined;
-  declare private anyOutgoingListeners: AnyListener[] | undefined;
+  private declare flags: number;
+  private declare ackTimeout: number | undefined;
+  private declare ownData: SocketData | undefined;
+  private declare ownHandshake: Handshake | undefined;
+  private declare middlewares: Middleware[] | undefined;
+  private declare anyListeners: AnyListener[] | undefined;
+  private declare anyOutgoingListeners: AnyListener[] | undefined;
 
   /** @internal */
   constructor(
