@@ -20,7 +20,7 @@ plugin = $$(ls .venv/bin/$(1) 2>/dev/null || command -v $(1) || true)
 
 # One Python for cargo and maturin, or each of them would compile PyO3 anew after the other.
 export PYO3_PYTHON := $(CURDIR)/$(PYTHON)
-export FERRIO_TEST_RUST := $(CURDIR)/target/$(PROFILE)/ferrio-face
+export FERRIO_TEST_RUST := $(CURDIR)/target/$(PROFILE)/examples/ferrio-face
 
 ##@ Use
 
@@ -78,7 +78,7 @@ CORE := Cargo.toml Cargo.lock $(call sources,core/protocol/src core/ferrio/src c
 addon: build/addon.$(PROFILE) ## the Node addon and its JavaScript
 wheel: build/wheel.$(PROFILE) ## the Python wheel, installed in .venv
 programs: | tools ## the Rust programs: the demo's, and the tests' face
-	cargo build --profile $(PROFILE) -p ferrio-demo -p ferrio-face
+	cargo build --profile $(PROFILE) -p ferrio --example ferrio-demo --example ferrio-face
 
 build/addon.$(PROFILE): $(CORE) $(call sources,bindings-node/src bindings-node/lib bindings-node/scripts) bindings-node/Cargo.toml | bindings-node/node_modules/.done
 	cd bindings-node && FERRIO_PROFILE=$(PROFILE) npm run build

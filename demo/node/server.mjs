@@ -1,4 +1,4 @@
-// The chat in Node: node server.mjs [port]. The same program stands in ../python and ../rust.
+// The chat in Node: node server.mjs [port]. The same program: ../python, and core/ferrio/examples/chat.rs.
 import { createServer } from "node:http";
 import express from "express";
 

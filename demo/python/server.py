@@ -1,4 +1,4 @@
-"""The chat in Python: python server.py [port]. The same program stands in ../node and ../rust."""
+"""The chat in Python: python server.py [port]. The same program: ../node, and core/ferrio/examples/chat.rs."""
 
 import os
 import sys

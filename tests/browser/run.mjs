@@ -149,7 +149,7 @@ async function openChat(url, name) {
 }
 
 function newestRust() {
-  const built = ["debug", "fast", "release"].map((profile) => here(`../../target/${profile}/ferrio-demo`)).filter(existsSync);
-  if (built.length === 0) throw new Error("the Rust demo is not built: no target/*/ferrio-demo");
+  const built = ["debug", "fast", "release"].map((profile) => here(`../../target/${profile}/examples/ferrio-demo`)).filter(existsSync);
+  if (built.length === 0) throw new Error("the Rust demo is not built: no target/*/examples/ferrio-demo");
   return built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }

@@ -103,7 +103,7 @@ function python() {
 /** The newest build of the Rust face: a debug build made a minute ago is meant, not last week's release. */
 function rust() {
   if (process.env.FERRIO_TEST_RUST) return process.env.FERRIO_TEST_RUST;
-  const built = ["debug", "fast", "release"].map((profile) => here(`../../target/${profile}/ferrio-face`)).filter(existsSync);
-  if (built.length === 0) throw new Error("the Rust face is not built: no target/*/ferrio-face");
+  const built = ["debug", "fast", "release"].map((profile) => here(`../../target/${profile}/examples/ferrio-face`)).filter(existsSync);
+  if (built.length === 0) throw new Error("the Rust face is not built: no target/*/examples/ferrio-face");
   return built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }

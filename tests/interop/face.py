@@ -19,9 +19,9 @@ CALM = {  # full seconds, for Python tells its clients no others; and few, for i
 def newest_rust() -> list[str]:
     if named := os.environ.get("FERRIO_TEST_RUST"):
         return [named]
-    built = [p for p in (TESTS.parent / "target").glob("*/ferrio-face") if p.is_file()]
+    built = [p for p in (TESTS.parent / "target").glob("*/examples/ferrio-face") if p.is_file()]
     if not built:
-        raise SystemExit("the Rust face is not built: no target/*/ferrio-face")
+        raise SystemExit("the Rust face is not built: no target/*/examples/ferrio-face")
     return [str(max(built, key=lambda path: path.stat().st_mtime))]
 
 
