@@ -142,6 +142,8 @@ impl Connection {
 
     /// Something happened. Gives the status to refuse it with, if it is refused.
     pub(crate) fn handle(self: &Arc<Self>, input: Input) -> Option<u16> {
+        // What the handlers of a whole payload send leaves in one answer.
+        let _turn = Turn::enter();
         self.drive(|session, now| session.handle(input, now))
     }
 
