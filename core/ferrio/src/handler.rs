@@ -59,6 +59,21 @@ use crate::turn::Turn;
 /// asynchronous one is begun there too, and goes on as a task of its own from its first `.await` that has to wait. So
 /// handlers begin in the order in which their events arrived; they *finish* in that order only in an
 /// [`ordered`](crate::Namespace::ordered) namespace.
+///
+/// An `async` closure may not hold anything of its own. What all share is best a [`State`](crate::State); else a closure
+/// gives each future its share:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use ferrio::Socket;
+/// # async fn save(_: &str, _: &str) {}
+/// # fn show(server: ferrio::Server, file: Arc<str>) {
+/// server.on("save", move |socket: Socket| {
+///     let file = Arc::clone(&file);
+///     async move { save(&file, socket.id()).await }
+/// });
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot handle `{C}`",
     note = "a handler takes up to eight extractors and returns something `Serialize` (a `Result`, both sides), or a future of that",

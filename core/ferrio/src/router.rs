@@ -124,9 +124,9 @@ impl Shared {
     }
 
     /// The namespaces of a family that clients are in, or the program has named.
-    pub(crate) fn children(&self, family: &Family) -> Vec<Text> {
+    pub(crate) fn children(&self, family: &Family) -> Vec<Arc<Space>> {
         let spaces = self.spaces.read();
-        spaces.values().filter(|space| space.is_child_of(&family.space)).map(|space| space.name().clone()).collect()
+        spaces.values().filter(|space| space.is_child_of(&family.space)).cloned().collect()
     }
 
     /// A socket is gone. A namespace that a client has named, and that is to be forgotten when it is empty, may be empty.

@@ -99,8 +99,9 @@ impl Server {
         Ok(ParentNamespace::new(self.clone(), self.shared.add_family(Matches::Pattern(whole))))
     }
 
-    /// Namespaces whose names please a function, which also sees how the client came. It must not block: what takes time is
-    /// a [middleware's](ParentNamespace::with) business.
+    /// Namespaces whose names please a function, which also sees how the first client came. It is asked until the namespace
+    /// is there, and must not block: who may come in, and what takes time, are a [middleware's](ParentNamespace::with)
+    /// business.
     ///
     /// ```
     /// # fn show(server: ferrio::Server) {

@@ -112,8 +112,13 @@ impl ParentNamespace {
 
     /// The namespaces that exist right now.
     pub fn children(&self) -> Vec<Namespace> {
-        let names = self.server.shared().children(&self.family);
-        names.iter().map(|name| self.server.of(name)).collect()
+        let spaces = self.server.shared().children(&self.family);
+        // Found, not declared: being looked at does not make one stay.
+        let find = |space: Arc<Space>| {
+            let core = self.server.hub().find_namespace(&space.name)?;
+            Some(Namespace::new(self.server.clone(), space, core))
+        };
+        spaces.into_iter().filter_map(find).collect()
     }
 
     /// Sends an event to everybody in all of them.

@@ -9,8 +9,9 @@ use ferrio_protocol::socket::Payload;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, UnitDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
-use serde_json::{Error, Value};
+use serde_json::Error;
 
+use super::value::{Value, placeholder};
 use crate::error::Mismatch;
 
 /// The arguments of an event or an answer, to be opened as a type.
@@ -208,8 +209,11 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Unpacked<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        take(self.0)?.deserialize(WithBytes(value)).map_err(serde::de::Error::custom)
+        // Without attachments at hand, placeholders stay the objects they are.
+        let lent = ATTACHMENTS.take();
+        let value = Value::deserialize(deserializer);
+        ATTACHMENTS.set(lent);
+        take(self.0)?.deserialize(WithBytes(value?)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -222,9 +226,11 @@ struct WithBytes(Value);
 
 impl WithBytes {
     fn bytes(&self) -> Option<Bytes> {
-        let object = self.0.as_object().filter(|object| object.len() == 2)?;
-        object.get("_placeholder")?.as_bool().filter(|is| *is)?;
-        attachment(usize::try_from(object.get("num")?.as_u64()?).ok()?)
+        placeholder(&self.0).and_then(attachment)
+    }
+
+    fn fields(fields: Vec<(String, Value)>) -> impl Iterator<Item = (String, Self)> {
+        fields.into_iter().map(|(name, value)| (name, Self(value)))
     }
 }
 
@@ -233,12 +239,10 @@ impl<'de> Deserializer<'de> for WithBytes {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
+            Value::Scalar(scalar) => scalar.deserialize_any(visitor),
             Value::Array(items) => SeqDeserializer::new(items.into_iter().map(WithBytes)).deserialize_any(visitor),
-            Value::Object(map) => {
-                let pairs = map.into_iter().map(|(key, value)| (key, Self(value)));
-                MapDeserializer::new(pairs).deserialize_any(visitor)
-            }
-            scalar => scalar.deserialize_any(visitor),
+            Value::Object(fields) => MapDeserializer::new(Self::fields(fields)).deserialize_any(visitor),
+            Value::Bytes(bytes) => visitor.visit_bytes(&bytes),
         }
     }
 
@@ -257,13 +261,16 @@ impl<'de> Deserializer<'de> for WithBytes {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        match self.0 {
+            Value::Scalar(serde_json::Value::Null) => visitor.visit_none(),
+            value => visitor.visit_some(Self(value)),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         if name.starts_with("$serde_json") {
             // `RawValue` and its kin talk to their own deserializer.
-            return self.0.deserialize_newtype_struct(name, visitor);
+            return serde_json::to_value(self.0)?.deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
@@ -275,11 +282,11 @@ impl<'de> Deserializer<'de> for WithBytes {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Object(map) if map.len() == 1 => {
-                let pairs = map.into_iter().map(|(key, value)| (key, Self(value)));
-                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(pairs)))
+            Value::Object(fields) if fields.len() == 1 => {
+                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(Self::fields(fields))))
             }
-            other => other.deserialize_enum(name, variants, visitor),
+            Value::Scalar(scalar) => scalar.deserialize_enum(name, variants, visitor),
+            other => Self(other).deserialize_any(visitor),
         }
     }
 

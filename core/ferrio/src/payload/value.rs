@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 /// The index in `{"_placeholder":true,"num":index}`.
-fn placeholder(value: &Value) -> Option<usize> {
+pub(super) fn placeholder(value: &Value) -> Option<usize> {
     value.get("_placeholder")?.scalar()?.as_bool().filter(|is| *is)?;
     value.get("num")?.as_u64()?.try_into().ok()
 }

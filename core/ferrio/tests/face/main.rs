@@ -1,0 +1,12 @@
+//! The Rust face over real sockets: one file for each thing that a program does with it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod acks;
+mod connect;
+mod disconnect;
+mod events;
+mod limits;
+mod order;
+mod rooms;
+mod support;
