@@ -78,7 +78,9 @@ export class Engine {
 
   private native: NativeEngine | undefined;
   private readonly commands = new Commands();
+  /** A flush has been asked for: in this tick, or when this turn of the loop has read everything. */
   private dirty = false;
+  private soon = false;
   private lastNumber = 0;
 
   // The batch of the present round.
@@ -189,16 +191,19 @@ export class Engine {
 
   body(request: number, chunk: Uint8Array, end: boolean): void {
     this.commands.bytes(chunk);
-    this.command(CommandKind.Body, request, end ? 1 : 0);
+    this.append(CommandKind.Body, request, end ? 1 : 0);
+    this.touchArrival();
   }
 
   abort(request: number): void {
-    this.command(CommandKind.Abort, request);
+    this.append(CommandKind.Abort, request);
+    this.touchArrival();
   }
 
   feed(link: number, chunk: Uint8Array): void {
     this.commands.bytes(chunk);
-    this.command(CommandKind.Feed, link);
+    this.append(CommandKind.Feed, link);
+    this.touchArrival();
   }
 
   linkClosed(link: number, error: boolean): void {
@@ -209,30 +214,34 @@ export class Engine {
     this.command(CommandKind.LinkSent, link, bytes);
   }
 
-  /** Lets `write` append one command by hand. */
+  /** Lets `write` append a command that something on the network is the cause of. */
   compose(write: (commands: Commands) => void): void {
     write(this.commands);
-    this.touch();
+    this.touchArrival();
   }
 
   /** Everything asked for so far crosses now. */
   flush(): void {
-    if (!this.dirty) return;
     this.dirty = false;
     const { commands } = this;
+    if (commands.used === 0) return;
     const { text, cells, used, attachments } = commands;
     commands.clear();
     this.native?.submit(text, cells, used, attachments);
   }
 
   private command(kind: CommandKind, key: number, extra?: number | string): void {
+    this.append(kind, key, extra);
+    this.touch();
+  }
+
+  private append(kind: CommandKind, key: number, extra?: number | string): void {
     const { commands } = this;
     commands.reserve(3);
     commands.number(kind);
     commands.number(key);
     if (typeof extra === "number") commands.number(extra);
     else if (extra !== undefined) commands.string(extra);
-    this.touch();
   }
 
   private emitHead(payload: Payload, options: EmitOptions): void {
@@ -254,13 +263,35 @@ export class Engine {
     if (large) this.flush();
   }
 
+  /** Commands are waiting: they cross at the end of the tick, or of the round that is under way. */
   private touch(): void {
     if (!this.dirty) {
       this.dirty = true;
       if (!this.running) process.nextTick(this.flushTick);
     }
+    this.flushIfLong();
+  }
+
+  /**
+   * Commands are waiting that the network brought: they cross when everything that came with them has been read. (Each
+   * crossing wakes a thread; sockets that are ready together are read one tick each.)
+   */
+  private touchArrival(): void {
+    if (!this.dirty && !this.soon) {
+      this.soon = true;
+      setImmediate(this.flushSoon);
+    }
+    this.flushIfLong();
+  }
+
+  private flushIfLong(): void {
     if (this.commands.text.length >= FLUSH_AT || this.commands.used >= FLUSH_AT) this.flush();
   }
+
+  private readonly flushSoon = (): void => {
+    this.soon = false;
+    this.flush();
+  };
 
   private readonly flushTick = (): void => this.flush();
 

@@ -31,15 +31,15 @@ export class Exchange {
     if (engine.closed) return this.fail();
     const number = engine.number();
     engine.exchanges.set(number, this);
-    const bodiless = request.method === "GET" || request.method === "HEAD";
+    const whole = request.method === "GET" || request.method === "HEAD";
     engine.compose((commands) => {
       commands.reserve(3);
       commands.number(CommandKind.Request);
       commands.number(number);
-      commands.number(bodiless ? 1 : 0);
+      commands.number(whole ? 1 : 0);
       head(commands, request);
     });
-    if (!bodiless) {
+    if (!whole) {
       request.on("data", (chunk: Buffer) => this.answered || engine.body(number, chunk, false));
       request.on("end", () => this.answered || engine.body(number, NOTHING, true));
     }
@@ -152,10 +152,10 @@ class TakenLink implements Link {
       commands.bytes(chunks.length === 1 ? start : Buffer.concat(chunks));
     });
     engine.flush(); // before anybody can close the descriptor and another one gets its number
-    keepAlive.add(this);
+    keepAlive.add();
     socket.on("error", () => {});
     socket.once("close", () => {
-      keepAlive.delete(this);
+      keepAlive.delete();
       if (!this.done) engine.linkClosed(number, false);
     });
   }
@@ -170,19 +170,18 @@ class TakenLink implements Link {
   }
 }
 
-/** Connections that were taken over: they keep the process alive, which an unread handle does not. */
+/** Connections that were taken over keep the process alive, as any does; an unread handle by itself does not. */
 const keepAlive = {
-  links: new Set<Link>(),
+  links: 0,
   timer: undefined as NodeJS.Timeout | undefined,
 
-  add(link: Link): void {
-    this.links.add(link);
+  add(): void {
+    this.links++;
     this.timer ??= setInterval(() => {}, 0x7fff_ffff);
   },
 
-  delete(link: Link): void {
-    this.links.delete(link);
-    if (this.links.size > 0) return;
+  delete(): void {
+    if (--this.links > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
   },
