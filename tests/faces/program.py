@@ -15,12 +15,15 @@ def milliseconds(name: str, fallback: int) -> float:
 
 
 def main(socketio) -> None:
+    # The original waits for ever; ferrio has an option for it.
+    more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if socketio.__name__ == "ferrio" else {}
     sio = socketio.AsyncServer(
         async_mode="asgi",
         ping_interval=milliseconds("FERRIO_TEST_PING_INTERVAL", 300),
         ping_timeout=milliseconds("FERRIO_TEST_PING_TIMEOUT", 200),
         max_http_buffer_size=1_000_000,
         cors_allowed_origins="*",
+        **more,
     )
     reasons: list = []  # [sid, namespace, reason] of every disconnect, oldest first
     lives: dict = {}  # sid -> what happened to it, in order

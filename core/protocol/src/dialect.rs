@@ -32,7 +32,7 @@ impl Dialect {
         matches!(self, Self::Python)
     }
 
-    /// Fractions of a second of the intervals are lost in Python's handshake.
+    /// Fractions of a second of the ping interval are lost in Python's handshake.
     pub const fn whole_seconds(self) -> bool {
         matches!(self, Self::Python)
     }
@@ -112,5 +112,29 @@ impl Dialect {
     /// Python counts a socket as a member from the moment it asks (5.18); Node once it has been let in.
     pub const fn broadcasts_reach_pending(self) -> bool {
         matches!(self, Self::Python)
+    }
+
+    /// Python's server ends a POST with 400, and the session, over a packet that clients have no business to send (ping,
+    /// open, noop); over a WebSocket it looks away. Node's tells the wrong direction of a heartbeat apart, on both.
+    pub const fn refuses_posted_control_packets(self) -> bool {
+        matches!(self, Self::Python)
+    }
+
+    /// The `Content-Type` of a POST must fit the revision; Python does not look.
+    pub const fn checks_content_type(self) -> bool {
+        matches!(self, Self::Node)
+    }
+
+    /// `5` on a WebSocket that was not probed: Node takes it for an upgrade, Python ends the attempt.
+    pub const fn upgrade_needs_probe(self) -> bool {
+        matches!(self, Self::Python)
+    }
+
+    /// Why a session ended whose transport broke rather than closed: Python does not tell the two apart.
+    pub const fn broken_transport_reason(self) -> Reason {
+        match self {
+            Self::Node => Reason::TransportError,
+            Self::Python => Reason::TransportClose,
+        }
     }
 }

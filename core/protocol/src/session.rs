@@ -311,7 +311,7 @@ impl Session {
             Input::Closed { via: Via::Main, cause } => {
                 let (reason, detail) = match cause {
                     Cause::Closed => (Reason::TransportClose, None),
-                    Cause::Error(detail) => (Reason::TransportError, Some(detail)),
+                    Cause::Error(detail) => (self.settings.dialect.broken_transport_reason(), Some(detail)),
                 };
                 self.fail(reason, detail);
             }

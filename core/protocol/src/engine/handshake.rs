@@ -33,8 +33,11 @@ impl Handshake {
         let sid = serde_json::Value::from(sid.as_str());
         let upgrades: Vec<_> = self.upgrades.iter().map(|upgrade| format!("\"{}\"", upgrade.as_str())).collect();
         let upgrades = upgrades.join(",");
-        let interval = format!("\"pingInterval\":{}", milliseconds(*ping_interval, dialect));
-        let timeout = format!("\"pingTimeout\":{}", milliseconds(*ping_timeout, dialect));
+        let interval = match ping_interval.as_secs() {
+            seconds if dialect.whole_seconds() => format!("\"pingInterval\":{}", seconds * 1000),
+            _ => format!("\"pingInterval\":{}", ping_interval.as_millis()),
+        };
+        let timeout = format!("\"pingTimeout\":{}", ping_timeout.as_millis());
         let (first, second) = if dialect.ping_timeout_first() { (timeout, interval) } else { (interval, timeout) };
         format!("{{\"sid\":{sid},\"upgrades\":[{upgrades}],{first},{second},\"maxPayload\":{max_payload}}}").into()
     }
@@ -85,10 +88,6 @@ struct Wire {
     ping_timeout: f64,
     #[serde(default)]
     max_payload: Option<u64>,
-}
-
-fn milliseconds(interval: Duration, dialect: Dialect) -> u128 {
-    if dialect.whole_seconds() { u128::from(interval.as_secs()) * 1000 } else { interval.as_millis() }
 }
 
 fn interval(milliseconds: f64) -> Option<Duration> {

@@ -15,12 +15,13 @@ use crate::text::Text;
 impl Session {
     pub(super) fn payload(&mut self, body: Bytes, binary: bool, now: Instant) {
         self.post_open = false;
-        if binary && self.revision == Revision::V4 {
+        if binary && self.revision == Revision::V4 && self.settings.dialect.checks_content_type() {
             self.output(Output::Refuse(400));
             self.fail(Reason::TransportError, Some("invalid content-type".into()));
             return;
         }
-        let (packets, end) = payload::decode(body, self.revision, binary, &self.settings.limits);
+        let (packets, end) =
+            payload::decode(body, self.revision, binary && self.revision == Revision::V3, &self.settings.limits);
         for packet in packets {
             // A packet may have ended the session; the rest of the payload is nobody's then.
             if !matches!(self.state, State::Opening { .. } | State::Open) {
@@ -57,6 +58,14 @@ impl Session {
             engine::Packet::Pong(_) if !peer_pings => {
                 if let Some(heartbeat) = &mut self.heartbeat {
                     heartbeat.pong(now);
+                }
+            }
+            engine::Packet::Ping(_) | engine::Packet::Open(_) | engine::Packet::Noop
+                if self.role == Role::Server && self.settings.dialect.refuses_posted_control_packets() =>
+            {
+                if self.transport == Transport::Polling {
+                    self.output(Output::Refuse(400));
+                    self.fail(Reason::TransportError, Some("a packet that only servers send".into()));
                 }
             }
             engine::Packet::Ping(_) | engine::Packet::Pong(_) => {
@@ -108,7 +117,11 @@ impl Session {
                 self.upgrade.probed(now);
                 self.output(Output::SendCandidate(engine::Packet::Pong(PROBE)));
             }
-            (Role::Server, Ok(engine::Packet::Upgrade)) => self.switch(),
+            (Role::Server, Ok(engine::Packet::Upgrade))
+                if self.upgrade.is_probed() || !self.settings.dialect.upgrade_needs_probe() =>
+            {
+                self.switch();
+            }
             (Role::Client, Ok(engine::Packet::Pong(data))) if data == PROBE => {
                 self.upgrade.pausing();
                 self.output(Output::Pause);

@@ -38,6 +38,11 @@ impl Upgrade {
         matches!(self, Self::Opened { .. } | Self::Probed { .. })
     }
 
+    /// The candidate said `2probe` and was answered.
+    pub(super) fn is_probed(&self) -> bool {
+        matches!(self, Self::Probed { .. })
+    }
+
     /// The candidate said `2probe`; the time limit of the whole upgrade stands.
     pub(super) fn probed(&mut self, now: Instant) {
         if let Self::Opened { until } | Self::Probed { until, .. } = *self {
