@@ -55,6 +55,7 @@ class Server:
 ADDON = ROOT / "bindings-node/package.json"
 WHEEL = next(iter((ROOT / ".venv/lib").glob("python3*/site-packages/ferrio")), ROOT / ".venv/no-ferrio")
 BINARIES = HERE / "target/release"
+FERRIO = BINARIES / "bench-ferrio"
 
 SERVERS = {
     "socketioxide": Server(
@@ -63,9 +64,8 @@ SERVERS = {
         "socketioxide",
         BINARIES / "bench-socketioxide",
     ),
-    "ferrio-rust": Server(
-        "**ferrio**, Rust", f"{BINARIES}/bench-ferrio {{port}}", "socketioxide", BINARIES / "bench-ferrio"
-    ),
+    "ferrio-rust": Server("**ferrio**, Rust (serve)", f"{FERRIO} {{port}}", "socketioxide", FERRIO),
+    "ferrio-rust-axum": Server("**ferrio**, Rust (axum)", f"{FERRIO} {{port}} axum", "socketioxide", FERRIO),
     "socket.io": Server("socket.io (Node)", f"{NODE} socket.io", "socket.io", HERE / "servers/node/node_modules"),
     "ferrio-node": Server("**ferrio**, Node", f"{NODE} ferrio", "socket.io", ADDON),
     "python-socketio": Server("python-socketio (uvicorn)", UVICORN, "python-socketio", PYTHON),

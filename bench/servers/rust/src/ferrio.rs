@@ -1,0 +1,33 @@
+//! ferrio, by itself or under axum as its peer is. Usage: bench-ferrio PORT [axum]
+use ferrio::{Ack, Data, Server, Socket, Value};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let port: u16 = arguments.next().and_then(|port| port.parse().ok()).expect("usage: bench-ferrio PORT [axum]");
+    let server = Server::new();
+    server.on_connect(on_connect);
+    if arguments.next().is_some() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("the port is free");
+        axum::serve(listener, axum::Router::new().layer(server.layer())).await.expect("serving ends with the process");
+    } else {
+        server.serve(("127.0.0.1", port)).await.expect("the port is free");
+    }
+}
+
+fn on_connect(socket: Socket) {
+    socket.on("echo", async |socket: Socket, Data::<Value>(data)| {
+        socket.emit("echo", (data,)).ok();
+    });
+    socket.on("ack", async |Data::<Value>(data), ack: Ack| {
+        ack.send((data,)).ok();
+    });
+    socket.on("join", async |socket: Socket, ack: Ack| {
+        socket.join("r");
+        ack.send(()).ok();
+    });
+    socket.on("bcast", async |server: Server, Data::<Value>(data)| {
+        server.to("r").emit("bcast", (data,)).ok();
+    });
+    socket.on("gc", async || ()); // there is nothing to collect
+}
