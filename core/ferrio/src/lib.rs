@@ -67,6 +67,9 @@ mod lane;
 mod outbound;
 
 // The Rust face.
+mod answers;
+mod builder;
+mod dispatch;
 mod error;
 mod extract;
 mod handler;
@@ -83,6 +86,8 @@ mod space;
 mod target;
 mod typemap;
 
+pub use answers::{AnswerStream, Answers, BroadcastWithAck};
+pub use builder::ServerBuilder;
 pub use bytes::Bytes;
 pub use config::{Config, Cookie, Cors};
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
@@ -98,6 +103,6 @@ pub use net::tls::{Tls, TlsError};
 pub use payload::{Args, Arguments, Binary, FromArguments, RawArgs, Value};
 pub use peer::{Direct, Socket};
 pub use reply::{Ack, AckFuture, EmitWithAck};
-pub use server::{PatternError, Server, ServerBuilder};
+pub use server::{PatternError, Server};
 pub use space::{Namespace, ParentNamespace};
-pub use target::{AnswerStream, Answers, BroadcastWithAck, IntoRooms, Target};
+pub use target::{IntoRooms, Target};

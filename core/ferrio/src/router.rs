@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::application::{Allow, Application};
 use crate::connection::Connection;
+use crate::dispatch;
 use crate::error::ConnectError;
 use crate::handshake::{Handshake, Request};
 use crate::life::{self, Life, Work};
@@ -155,7 +156,7 @@ impl Shared {
         }
         for socket in receivers.collect() {
             if let Some(socket) = Socket::of(&socket) {
-                life::outgoing(&socket, payload);
+                dispatch::outgoing(&socket, payload);
             }
         }
     }

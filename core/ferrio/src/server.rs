@@ -1,4 +1,4 @@
-//! The server: its configuration, its namespaces, its ports.
+//! The server: its namespaces, its ports, its end.
 
 use std::fmt;
 use std::io;
@@ -7,23 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrio_protocol::Text;
-use ferrio_protocol::engine::Transport;
 use parking_lot::Mutex;
 use tokio::net::ToSocketAddrs;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::config::{Config, Cookie, Cors};
-use crate::handshake::{Handshake, Request};
+use crate::builder::ServerBuilder;
+use crate::config::Config;
+use crate::handshake::Handshake;
 use crate::hub::Hub;
 use crate::methods::{operators, registrations};
+use crate::net::Front;
 use crate::net::listener::{Listener, Listening};
 use crate::net::service::EngineLayer;
 use crate::net::tls::Tls;
-use crate::router::{AllowRequest, Router, Settings, Shared};
+use crate::router::Shared;
 use crate::space::{Matches, Namespace, ParentNamespace, Space};
 use crate::target::Target;
-use crate::typemap::TypeMap;
 
 /// Time that requests under way have to be answered when the server closes.
 const GRACE: Duration = Duration::from_secs(2);
@@ -215,7 +214,7 @@ impl Server {
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        crate::net::Front::config(&self.hub)
+        self.hub.config()
     }
 
     pub(crate) fn from_parts(hub: Hub, shared: Arc<Shared>) -> Self {
@@ -272,192 +271,8 @@ impl Ports {
     }
 }
 
-/// A server's configuration in the making.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// use std::time::Duration;
-///
-/// use ferrio::{Cors, Server};
-///
-/// let server = Server::builder()
-///     .ping_interval(Duration::from_secs(10))
-///     .max_payload(10 << 20)
-///     .cors(Cors::Any { credentials: false })
-///     .state(String::from("shared by all handlers"))
-///     .build();
-/// # }
-/// ```
-#[derive(Default)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct ServerBuilder {
-    config: Config,
-    states: TypeMap,
-    allow: Option<AllowRequest>,
-    ordered: bool,
-    runtime: Option<Handle>,
-}
-
-/// Each option with its default: see [`Config`].
-impl ServerBuilder {
-    /// All options at once, instead of those set so far.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Path of the HTTP endpoint.
-    pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.config.path = path.into().trim_end_matches('/').to_owned();
-        self
-    }
-
-    /// Transports clients may use.
-    pub fn transports(mut self, transports: impl Into<Vec<Transport>>) -> Self {
-        self.config.transports = transports.into();
-        self
-    }
-
-    /// Whether a polling client may move to a WebSocket.
-    pub fn allow_upgrades(mut self, allow: bool) -> Self {
-        self.config.allow_upgrades = allow;
-        self
-    }
-
-    /// Accept clients of Socket.IO 1 and 2.
-    pub fn allow_eio3(mut self, allow: bool) -> Self {
-        self.config.allow_eio3 = allow;
-        self
-    }
-
-    /// Time between heartbeats.
-    pub fn ping_interval(mut self, interval: Duration) -> Self {
-        self.config.ping_interval = interval;
-        self
-    }
-
-    /// Time a heartbeat may go unanswered.
-    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
-        self.config.ping_timeout = timeout;
-        self
-    }
-
-    /// Time a WebSocket may take to replace polling.
-    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
-        self.config.upgrade_timeout = timeout;
-        self
-    }
-
-    /// Time a connection may stay without having joined a namespace.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.config.connect_timeout = timeout;
-        self
-    }
-
-    /// Largest message of a client, in bytes.
-    pub fn max_payload(mut self, bytes: usize) -> Self {
-        self.config.limits.max_payload = bytes;
-        self
-    }
-
-    /// Bytes waiting for one connection above which it counts as slow ([`Socket::ready`](crate::Socket::ready)).
-    pub fn high_mark(mut self, bytes: usize) -> Self {
-        self.config.high_mark = bytes;
-        self
-    }
-
-    /// Bytes waiting for one connection, or for one socket's handlers, at which the connection is closed.
-    pub fn hard_limit(mut self, bytes: usize) -> Self {
-        self.config.hard_limit = bytes;
-        self
-    }
-
-    /// Cookie of a polling handshake.
-    pub fn cookie(mut self, cookie: Cookie) -> Self {
-        self.config.cookie = Some(cookie);
-        self
-    }
-
-    /// Which origins a browser may come from.
-    pub fn cors(mut self, cors: Cors) -> Self {
-        self.config.cors = cors;
-        self
-    }
-
-    /// Compress long-polling answers from this many bytes on; `None` never.
-    pub fn compression_threshold(mut self, bytes: Option<usize>) -> Self {
-        self.config.compression_threshold = bytes;
-        self
-    }
-
-    /// Forget a dynamic namespace when its last socket leaves.
-    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
-        self.config.cleanup_empty_child_namespaces = cleanup;
-        self
-    }
-
-    /// One thing after the other for each socket, in namespaces that do not say otherwise: see
-    /// [`ordered`](Namespace::ordered).
-    pub fn ordered(mut self, ordered: bool) -> Self {
-        self.ordered = ordered;
-        self
-    }
-
-    /// Shares a value with all handlers, which ask for it by [`State`](crate::State). One of each type.
-    pub fn state<S: Send + Sync + 'static>(mut self, state: S) -> Self {
-        self.states.insert(state);
-        self
-    }
-
-    /// Asks `allow` about each request that wants to open a connection; `Err` is what the client reads. It must not block.
-    ///
-    /// ```
-    /// let builder = ferrio::Server::builder().allow_request(|request| match request.header("x-key") {
-    ///     Some("secret") => Ok(()),
-    ///     _ => Err("no key".into()),
-    /// });
-    /// ```
-    pub fn allow_request(mut self, allow: impl Fn(&Request) -> Result<(), String> + Send + Sync + 'static) -> Self {
-        self.allow = Some(Box::new(allow));
-        self
-    }
-
-    /// The runtime that serves. The current one unless said otherwise.
-    pub fn runtime(mut self, runtime: Handle) -> Self {
-        self.runtime = Some(runtime);
-        self
-    }
-
-    /// The server. It has no port yet.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime, unless it was given one.
-    pub fn build(self) -> Server {
-        let Self { config, states, allow, ordered, runtime } = self;
-        let runtime = runtime.unwrap_or_else(Handle::current);
-        let shared = Shared::new(Settings {
-            runtime: runtime.clone(),
-            states,
-            max_waiting: config.hard_limit,
-            ordered,
-            cleanup: config.cleanup_empty_child_namespaces,
-            allow,
-        });
-        let hub = Hub::new(config, Arc::new(Router(Arc::clone(&shared))), runtime);
-        hub.declare(&Text::from_static("/"));
-        Server { hub, shared }
-    }
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("connections", &self.connections()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ServerBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerBuilder").field("config", &self.config).finish_non_exhaustive()
     }
 }

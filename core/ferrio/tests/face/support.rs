@@ -89,14 +89,22 @@ pub(crate) struct Client {
 impl Client {
     /// Opens a session. `query` is added to the URL.
     pub(crate) fn open(address: SocketAddr, query: &str) -> Self {
-        let (status, client) = Self::try_open(address, query);
+        Self::open_at(address, "/socket.io/", query)
+    }
+
+    pub(crate) fn open_at(address: SocketAddr, path: &str, query: &str) -> Self {
+        let (status, client) = Self::try_open_at(address, path, query);
         client.unwrap_or_else(|| panic!("the handshake was refused with {status}"))
     }
 
     pub(crate) fn try_open(address: SocketAddr, query: &str) -> (u16, Option<Self>) {
+        Self::try_open_at(address, "/socket.io/", query)
+    }
+
+    fn try_open_at(address: SocketAddr, path: &str, query: &str) -> (u16, Option<Self>) {
         let tcp = TcpStream::connect(address).unwrap();
         tcp.set_read_timeout(Some(DEADLINE)).unwrap();
-        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
+        let url = format!("ws://{address}{path}?EIO=4&transport=websocket{query}");
         match tungstenite::client(url, tcp) {
             Ok((socket, _)) => {
                 let mut client = Self { socket, id: String::new() };
@@ -208,12 +216,17 @@ fn is_timeout(kind: ErrorKind) -> bool {
 /// A client over long-polling.
 pub(crate) struct Poller {
     address: SocketAddr,
+    path: &'static str,
     sid: String,
 }
 
 impl Poller {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let mut poller = Self { address, sid: String::new() };
+        Self::open_at(address, "/socket.io/")
+    }
+
+    pub(crate) fn open_at(address: SocketAddr, path: &'static str) -> Self {
+        let mut poller = Self { address, path, sid: String::new() };
         let open = poller.get();
         let open: Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
         open["sid"].as_str().unwrap().clone_into(&mut poller.sid);
@@ -237,7 +250,7 @@ impl Poller {
 
     fn path(&self) -> String {
         let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
-        format!("/socket.io/?EIO=4&transport=polling{sid}")
+        format!("{}?EIO=4&transport=polling{sid}", self.path)
     }
 }
 
