@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Engine } from "./engine";
+import type { IoEngine } from "./io-engine";
 import type { REASONS } from "./records";
 import type { Socket } from "./socket";
 
@@ -45,8 +46,11 @@ export class Conn extends EventEmitter {
   /** @internal Nobody but {@link Client} needs one, and few programs ask for it. */
   declare _client?: Client;
 
+  private readonly server: IoEngine;
+
   /** @internal */
   constructor(
+    server: IoEngine,
     engine: Engine,
     key: number,
     id: string,
@@ -55,6 +59,7 @@ export class Conn extends EventEmitter {
     transport: string,
   ) {
     super();
+    this.server = server;
     this._engine = engine;
     this._key = key;
     this.id = id;
@@ -97,6 +102,7 @@ export class Conn extends EventEmitter {
   /** @internal */
   _closed(reason: DisconnectReason, detail: string): void {
     this.readyState = "closed";
+    this.server._closed(this);
     this.emit("close", reason, describe(reason, detail));
   }
 }

@@ -153,10 +153,14 @@ class TakenLink implements Link {
     });
     engine.flush(); // before anybody can close the descriptor and another one gets its number
     keepAlive.add();
-    socket.on("error", () => {});
-    socket.once("close", () => {
+    this.listen();
+  }
+
+  /** By itself, for the listener lives as long as the connection, and with it all that its surroundings hold. */
+  private listen(): void {
+    this.socket.on("close", () => {
       keepAlive.delete();
-      if (!this.done) engine.linkClosed(number, false);
+      if (!this.done) this.engine.linkClosed(this.number, false);
     });
   }
 

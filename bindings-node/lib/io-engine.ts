@@ -85,8 +85,6 @@ export class IoEngine extends EventEmitter {
   /** Answers an upgrade on the path. */
   handleUpgrade(req: IncomingMessage, socket: NetSocket, head: Buffer): void {
     this.prepare(req);
-    // Who leaves before we are done costs nobody anything.
-    const ignore = () => {};
     socket.on("error", ignore);
     const response = new UpgradeResponse(req, socket);
     this.runMiddlewares(req, response as unknown as ServerResponse, (error) => {
@@ -95,7 +93,6 @@ export class IoEngine extends EventEmitter {
         if (refusal) return refuseUpgrade(socket, refusal.message);
         if (socket.destroyed) return;
         response.writeHead(); // express-session adds its cookie then
-        socket.off("error", ignore);
         const { headers } = response;
         if ((req as Request)._query!.sid === undefined) this.emit("initial_headers", headers, req);
         this.emit("headers", headers, req);
@@ -106,15 +103,17 @@ export class IoEngine extends EventEmitter {
 
   /** @internal A connection opened. */
   _opened(key: number, sid: string, cause: Exchange | Link | undefined, protocol: 3 | 4, transport: string): Conn {
-    const conn = new Conn(this.engine, key, sid, cause?.request, protocol, transport);
+    const conn = new Conn(this, this.engine, key, sid, cause?.request, protocol, transport);
     this.conns.set(sid, conn);
     this.clientsCount++;
-    conn.once("close", () => {
-      this.conns.delete(sid);
-      this.clientsCount--;
-    });
     this.emit("connection", conn);
     return conn;
+  }
+
+  /** @internal A connection closed. */
+  _closed(conn: Conn): void {
+    this.conns.delete(conn.id);
+    this.clientsCount--;
   }
 
   private prepare(req: Request): void {
@@ -202,6 +201,9 @@ class UpgradeResponse extends EventEmitter {
     this.emit("close");
   }
 }
+
+/** Who leaves costs nobody anything. */
+function ignore(): void {}
 
 function refuse(res: ServerResponse, status: number, body: { code: number; message: string }): void {
   res.writeHead(status, { "Content-Type": "application/json" });

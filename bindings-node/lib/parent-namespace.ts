@@ -35,11 +35,11 @@ export class ParentNamespace<
 
   /** @internal @throws Error for a regular expression that remembers */
   constructor(server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, names: RegExp | ParentMatch) {
+    refuseStateful(names);
     super(server, `/_${parents++}`);
     if (typeof names === "function") {
       this._match = names;
     } else {
-      if (names.global || names.sticky) throw new Error("stateful regular expressions are not supported");
       this._pattern = names;
       this._match = (name, _auth, next) => next(null, names.test(name));
     }
@@ -82,5 +82,11 @@ export class ParentNamespace<
     // Answers cannot be counted over several namespaces: as in the original, nobody is asked.
     if (ack !== undefined) return super._broadcast(event, rooms, except, flags, ack, timeout);
     for (const child of this._children) child._broadcast(event, rooms, except, flags, undefined, timeout);
+  }
+}
+
+function refuseStateful(names: RegExp | ParentMatch): void {
+  if (typeof names === "object" && (names.global || names.sticky)) {
+    throw new Error("stateful regular expressions are not supported");
   }
 }
