@@ -16,7 +16,8 @@ def milliseconds(name: str, fallback: int) -> float:
 
 def main(socketio) -> None:
     # The original waits for ever; ferrio has an option for it.
-    more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if socketio.__name__ == "ferrio" else {}
+    ours = socketio.__name__ == "ferrio"
+    more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if ours else {}
     sio = socketio.AsyncServer(
         async_mode="asgi",
         ping_interval=milliseconds("FERRIO_TEST_PING_INTERVAL", 300),
