@@ -58,11 +58,11 @@ pub(crate) fn emit<'py>(
     let aim = aim(slf, room, &nsp)?;
     let except = skipped(slf, skip_sid, &nsp)?;
     match aim {
-        Aim::Nobody => Ready::get(py),
+        Aim::Nobody => done(slf, 0),
         Aim::One(socket) => {
             let own = slf.get().state.borrow(py).sockets.get(socket.0).map(|member| member.sid_text.clone());
             if own.is_some_and(|sid| except.contains(&sid)) {
-                return Ready::get(py);
+                return done(slf, 0);
             }
             let payload = encode::event(event, data)?;
             send_one(slf, socket, payload, callback)
@@ -77,8 +77,9 @@ pub(crate) fn emit<'py>(
                 }
             }
             let ack = callback.map(|callback| await_ack(slf, callback, false));
+            let bytes = size(&payload);
             send(slf, Target::Rooms { nsp, rooms, except }, payload, ack)?;
-            Ready::get(py)
+            done(slf, bytes)
         }
     }
 }
@@ -143,25 +144,35 @@ fn send_one(
     let ack = callback.map(|callback| await_ack(slf, callback, true));
     let bytes = size(&payload);
     let command = Command::Emit { target: Target::Socket(socket), payload, flags: FLAGS, ack };
-    let (schedule, create_future) = {
+    let (schedule, slow) = {
         let mut state = slf.get().state.borrow(py);
-        let state = &mut *state;
         let schedule = state.push(command, bytes);
-        let slow = falls_behind(state, socket, bytes);
-        // A future is the loop's: elsewhere nobody could await it.
-        let create_future = match state.running() {
-            Ok(running) if slow && running.host.thread == std::thread::current().id() => {
-                Some(running.host.create_future.clone_ref(py))
-            }
-            _ => None,
-        };
-        (schedule, create_future)
+        (schedule, falls_behind(&mut state, socket, bytes))
     };
     if schedule {
         schedule_flush(py, &slf.get().state)?;
     }
-    let Some(create_future) = create_future else { return Ready::get(py) };
-    let future = create_future.call0(py)?;
+    if slow { wait_for_drain(slf, socket) } else { done(slf, bytes) }
+}
+
+/// What an emit returns that need not wait: now and then a future of the loop's next turn.
+fn done(slf: &Bound<'_, ServerCore>, bytes: usize) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    let breathless = slf.get().state.borrow(py).is_breathless(bytes);
+    if !breathless {
+        return Ready::get(py);
+    }
+    let Some(future) = own_future(slf)? else { return Ready::get(py) };
+    let call_soon = slf.get().state.borrow(py).running()?.host.call_soon.clone_ref(py);
+    let settle = slf.getattr(intern!(py, "_settle"))?;
+    call_soon.call1(py, (settle, &future))?;
+    Ok(future)
+}
+
+/// A future of the moment when a client has caught up.
+fn wait_for_drain(slf: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    let Some(future) = own_future(slf)? else { return Ready::get(py) };
     let mut state = slf.get().state.borrow(py);
     let conn = state.sockets.get(socket.0).map(|member| member.conn);
     match conn.and_then(|conn| state.connections.get(conn.0)) {
@@ -171,6 +182,16 @@ fn send_one(
         }
         _ => Ready::get(py),
     }
+}
+
+/// A future of the loop's. On another thread there is none: nobody there could await it.
+fn own_future(slf: &Bound<'_, ServerCore>) -> PyResult<Option<Py<PyAny>>> {
+    let py = slf.py();
+    let create_future = match slf.get().state.borrow(py).running() {
+        Ok(running) if running.host.thread == std::thread::current().id() => running.host.create_future.clone_ref(py),
+        _ => return Ok(None),
+    };
+    create_future.call0(py).map(Some)
 }
 
 fn falls_behind(state: &mut State, socket: SocketId, bytes: usize) -> bool {

@@ -177,7 +177,14 @@ impl ServerCore {
     fn _flush(&self, py: Python<'_>) {
         let mut state = self.state.borrow(py);
         state.flush_scheduled = false;
+        state.new_turn();
         state.flush();
+    }
+
+    /// Resolves a future, unless it was cancelled. A callback of the loop.
+    #[staticmethod]
+    fn _settle(future: &Bound<'_, PyAny>) -> PyResult<()> {
+        dispatch::settle(future, future.py().None().bind(future.py()))
     }
 
     // ---- out
@@ -712,6 +719,7 @@ fn drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
     {
         let mut state = core.state.borrow(py);
         state.drain_scheduled = false;
+        state.new_turn();
         let Ok(running) = state.running() else { return Ok(()) };
         running.bell.silence();
         // A handler runs the loop (nest_asyncio does that): its drain goes on when the handler has ended.

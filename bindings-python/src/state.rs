@@ -41,6 +41,9 @@ pub(crate) struct State {
     pub(crate) queue: Vec<Command>,
     pub(crate) queued_bytes: usize,
     pub(crate) flush_scheduled: bool,
+    /// Emits in this turn of the loop, and their bytes: see [`State::is_breathless`].
+    pub(crate) turn_emits: usize,
+    pub(crate) turn_bytes: usize,
 
     // Who is there.
     pub(crate) connections: Slots<Connection>,
@@ -109,6 +112,11 @@ pub(crate) enum Awaited {
     },
 }
 
+/// Emits in one turn of the loop after which an awaited one lets the loop turn.
+const TURN_EMITS: usize = 1024;
+/// Bytes in one turn of the loop after which an awaited emit lets the loop turn. As the high mark of one connection.
+const TURN_BYTES: usize = 1 << 20;
+
 /// Commands in one submit, at most: what is queued by then goes on its way while the handlers run on.
 const FLUSH_COMMANDS: usize = 128;
 /// Payload bytes in one submit, at most.
@@ -141,6 +149,22 @@ impl State {
             return false;
         }
         !self.draining && !std::mem::replace(&mut self.flush_scheduled, true)
+    }
+
+    /// Counts an emit. True after so many in one turn of the loop that it must turn: an `await` that never suspends would
+    /// starve everybody else, and outrun the I/O thread that says who is slow.
+    pub(crate) fn is_breathless(&mut self, bytes: usize) -> bool {
+        self.turn_emits += 1;
+        self.turn_bytes += bytes;
+        let breathless = self.turn_emits >= TURN_EMITS || self.turn_bytes >= TURN_BYTES;
+        if breathless {
+            self.new_turn();
+        }
+        breathless
+    }
+
+    pub(crate) fn new_turn(&mut self) {
+        (self.turn_emits, self.turn_bytes) = (0, 0);
     }
 
     /// One crossing for all that is queued.

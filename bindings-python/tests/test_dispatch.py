@@ -138,7 +138,7 @@ def test_timeout(play):
             return "late"
 
     async def never_waits(sid):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(20):  # noqa: ASYNC100 - the point of it
             return "never waits"
 
     async def already(sid):
@@ -446,30 +446,28 @@ def test_the_worker_is_one_task(new_loop, new_server):
 
 
 def test_an_interrupt_in_a_handler_ends_the_loop(new_loop, new_server):
-    async def main():
-        sio = new_server()
+    sio, client = new_server(), Client()
+
+    @sio.on("interrupt")
+    async def interrupt(sid):
+        raise KeyboardInterrupt
+
+    async def begin():
         host, port = await sio.listen()
-        client = Client()
         await client.connect(f"http://{host}:{port}", transports=["websocket"], wait_timeout=10)
-
-        @sio.on("interrupt")
-        async def interrupt(sid):
-            raise KeyboardInterrupt
-
         await client.emit("interrupt")
-        return sio, client
+        await asyncio.Event().wait()
 
-    async def end(sio, client):
+    async def end():
         sio.on("x", lambda sid: "goes on")
         assert await client.call("x") == "goes on"
         await client.disconnect()
         await sio.shutdown()
 
     loop = new_loop()
-    sio, client = loop.run_until_complete(main())
     with pytest.raises(KeyboardInterrupt):
-        loop.run_forever()
-    loop.run_until_complete(end(sio, client))
+        loop.run_until_complete(begin())
+    loop.run_until_complete(end())
     loop.close()
 
 

@@ -61,7 +61,7 @@ Point = collections.namedtuple("Point", "x y")
         *(None, True, False, 0, -1, 2**53, 2**63 - 1, 2**63, -(2**63) - 1, 10**100, 0.0, -0.0, 1.5, 1e-7, 1e16, 1e300),
         *("", "a", "ünï", "\u2028\u2029", '\x00\x1f\x7f"\\/\b\f\n\r\t', "\U0001f600", "\ud800", "a\udc00b\ud83d"),
         *([], {}, [[]], {"a": {}}, (1, (2,)), {"k": [1, {"n": None}]}, {"": 0}),
-        *({1: 2, 1.5: 3, True: 4, None: 5}, {10**30: 1}, {1e16: 1}),
+        *({1: 2, 1.5: 3, False: 4, None: 5}, {10**30: 1}, {1e16: 1}),
         *(Str("s"), Int(5), Int(10**30), Float(1.5), Kind.A, Number.ONE, {Kind.A: Number.ONE}, {Int(7): 1}),
         *(collections.OrderedDict(b=1, a=2), collections.defaultdict(int, a=1), Reversed(a=1, b=2), Point(1, 2)),
         *([math.nan], [math.inf, -math.inf], {math.nan: 1}),

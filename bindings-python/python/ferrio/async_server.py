@@ -391,10 +391,8 @@ class AsyncServer(ServerCore):
         if what in self.reserved_events or not self.async_handlers:
             self._engineio_logger.error("message async handler error", exc_info=error)
             return
+        # No "task" in there: since 3.12 the loop would enter its context, in which we are.
         context = {"message": f"Exception in the handler of the Socket.IO event {what!r}", "exception": error}
-        task = asyncio.current_task()
-        if task is not None:
-            context["task"] = task
         asyncio.get_running_loop().call_exception_handler(context)
 
     def _log_event(self, event: Any, sid: str, namespace: str) -> None:
