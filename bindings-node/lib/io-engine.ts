@@ -102,12 +102,12 @@ export class IoEngine extends EventEmitter {
   }
 
   /** @internal A connection opened. */
-  _opened(key: number, sid: string, cause: Exchange | Link | undefined, protocol: 3 | 4, transport: string): Conn {
+  _opened(key: number, sid: string, cause: Exchange | Link | undefined, protocol: 3 | 4, transport: string): void {
     const conn = new Conn(this, this.engine, key, sid, cause?.request, protocol, transport);
+    this.engine.conns.add(conn);
     this.conns.set(sid, conn);
     this.clientsCount++;
     this.emit("connection", conn);
-    return conn;
   }
 
   /** @internal A connection closed. */
