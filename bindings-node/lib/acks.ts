@@ -59,3 +59,9 @@ export class ManyAcks implements PendingAck {
     this.callback.call(this.self, end === AckEndKind.Complete ? null : timedOut(), this.answers);
   }
 }
+
+/** A time as Node's timers understand it: whole ms from 1 on; anything else counts as 1. @internal */
+export function timerMs(ms: number | undefined): number {
+  const number = Number(ms);
+  return number >= 1 && number <= 0x7fff_ffff ? Math.trunc(number) : 1;
+}

@@ -1,5 +1,5 @@
 /** Who receives, and how: the target of a broadcast. */
-import { ManyAcks } from "./acks";
+import { ManyAcks, timerMs } from "./acks";
 import type {
   AllButLast,
   DecorateAcksOfMany,
@@ -11,9 +11,9 @@ import type {
   Last,
 } from "./emitter";
 import { refuseReserved } from "./errors";
+import type { Handshake } from "./handshake";
 import type { Namespace } from "./namespace";
 import type { Room } from "./rooms";
-import { type Handshake, timerMs } from "./socket";
 
 /** How a broadcast travels. */
 export interface BroadcastFlags {

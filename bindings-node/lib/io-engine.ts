@@ -7,8 +7,8 @@ import { Conn } from "./conn";
 import type { Engine } from "./engine";
 import { unsupported } from "./errors";
 import { Exchange, type Headers, type Link, openLink } from "./exchange";
+import { queryOf } from "./handshake";
 import { type ServerOptions, sessionCookie } from "./options";
-import { queryOf } from "./socket";
 
 /** A middleware of HTTP requests and WebSocket upgrades, as Express has them. */
 export type EngineMiddleware = (

@@ -1,7 +1,6 @@
 /** One client in one namespace. */
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { TLSSocket } from "node:tls";
-import { OneAck } from "./acks";
+import type { IncomingMessage } from "node:http";
+import { OneAck, timerMs } from "./acks";
 import { BroadcastOperator } from "./broadcast-operator";
 import { type Client, type Conn, type DisconnectReason, describe } from "./conn";
 import {
@@ -18,34 +17,13 @@ import {
   TypedEmitter,
 } from "./emitter";
 import { type ExtendedError, refuseReserved } from "./errors";
+import { type Handshake, handshake } from "./handshake";
 import type { Namespace } from "./namespace";
 import { encode } from "./parser";
 import { decodeRoom, encodeRoom, type Room } from "./rooms";
 
 /** An event and its arguments, as catch-all listeners and middlewares see them. */
 export type Event = [eventName: string, ...args: any[]];
-
-/** What the client sent to connect. */
-export interface Handshake {
-  /** Headers of the first request of the session. */
-  headers: IncomingHttpHeaders;
-  /** When the socket was created, as `Date` prints it. */
-  time: string;
-  /** The peer's address. */
-  address: string;
-  /** The request had an `Origin`. */
-  xdomain: boolean;
-  /** The request came over TLS. */
-  secure: boolean;
-  /** When the socket was created, in ms since 1970. */
-  issued: number;
-  /** URL of the first request. */
-  url: string;
-  /** Query of the first request, the last value of each name. */
-  query: { [name: string]: string | string[] | undefined };
-  /** What the client gave as `auth` for this namespace; an empty object if nothing. */
-  auth: { [key: string]: any };
-}
 
 /** The library's own events on a socket. */
 export interface SocketReservedEvents {
@@ -150,7 +128,7 @@ export class Socket<
 
   /** What the client sent to connect. */
   get handshake(): Handshake {
-    this.ownHandshake ??= this.buildHandshake();
+    this.ownHandshake ??= handshake(this.conn, this.issued, this.auth);
     return this.ownHandshake;
   }
 
@@ -507,41 +485,10 @@ export class Socket<
       ...(ackTimeout !== undefined && { timeout: ackTimeout }),
     });
   }
-
-  private buildHandshake(): Handshake {
-    const request = this.conn.request as IncomingMessage | null | undefined;
-    const headers = request?.headers ?? {};
-    const url = request?.url ?? "";
-    return {
-      headers,
-      time: String(new Date(this.issued)),
-      address: this.conn.remoteAddress ?? "",
-      xdomain: headers.origin !== undefined,
-      secure: request == null || Boolean((request.socket as Partial<TLSSocket>).encrypted),
-      issued: this.issued,
-      url,
-      query: queryOf(url),
-      auth: this.auth,
-    };
-  }
 }
 
 // Defaults of the fields that are made when first used.
 Object.assign(Socket.prototype, { flags: 0, ackTimeout: undefined });
-
-/** The query of a URL: the last value of each name, in an object without prototype. @internal */
-export function queryOf(url: string): Record<string, string> {
-  const query: Record<string, string> = Object.create(null);
-  const at = url.indexOf("?");
-  if (at >= 0) for (const [name, value] of new URLSearchParams(url.slice(at))) query[name] = value;
-  return query;
-}
-
-/** A time as Node's timers understand it: whole ms from 1 on; anything else counts as 1. @internal */
-export function timerMs(ms: number | undefined): number {
-  const number = Number(ms);
-  return number >= 1 && number <= 0x7fff_ffff ? Math.trunc(number) : 1;
-}
 
 function removeListener(listeners: AnyListener[] | undefined, listener: AnyListener | undefined): void {
   if (listeners === undefined) return;
