@@ -103,7 +103,7 @@ pub(crate) enum Read {
 
 impl Task {
     async fn run_tcp(mut self, read: Bytes) {
-        let mut ended = self.feed_first(&read);
+        let mut ended = self.feed_first(read);
         let wire = Arc::clone(&self.wire);
         let Some(tcp) = &wire.tcp else { return };
         while !wire.is_retired() {
@@ -154,7 +154,7 @@ impl Task {
     }
 
     async fn run_stream(mut self, mut stream: Box<dyn Stream>, read: Bytes) {
-        let mut ended = self.feed_first(&read);
+        let mut ended = self.feed_first(read);
         let wire = Arc::clone(&self.wire);
         while !wire.is_retired() {
             if let Some(cause) = ended.take() {
@@ -213,13 +213,14 @@ impl Task {
         .await
     }
 
-    /// Bytes that came with the request.
-    fn feed_first(&mut self, read: &Bytes) -> Option<Cause> {
+    /// Bytes that came with the request. Taken by value: however few they are, they hold the whole read buffer of the
+    /// HTTP connection.
+    fn feed_first(&mut self, read: Bytes) -> Option<Cause> {
         if read.is_empty() {
             return None;
         }
         let _turn = Turn::enter();
-        match self.feed(read) {
+        match self.feed(&read) {
             Read::Open => None,
             Read::Ended(cause) => Some(cause),
         }

@@ -135,9 +135,9 @@ impl Hub {
             socket.push(item.clone());
             asked.push(socket.clone());
         });
-        let timer = timeout.map(|timeout| {
+        let timer = timeout.and_then(|timeout| Instant::now().checked_add(timeout)).map(|at| {
             let (gather, clock) = (Arc::clone(&gather), Arc::clone(&self.clock));
-            self.clock.schedule(Instant::now() + timeout, move || {
+            self.clock.schedule(at, move || {
                 for socket in asked {
                     socket.forget_ack(id);
                 }

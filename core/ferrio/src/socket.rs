@@ -220,9 +220,10 @@ impl Socket {
     pub fn emit_with_ack(&self, payload: Payload, flags: Flags, timeout: Option<Duration>, on_ack: OnAck) {
         let id = self.0.namespace.next_ack_id();
         let hub = self.0.connection.hub();
-        let timer = timeout.map(|timeout| {
+        // A time that no clock will show is no timeout.
+        let timer = timeout.and_then(|timeout| Instant::now().checked_add(timeout)).map(|at| {
             let socket = self.clone();
-            hub.clock.schedule(Instant::now() + timeout, move || socket.time_out(id))
+            hub.clock.schedule(at, move || socket.time_out(id))
         });
         self.await_ack(id, Waiter::One(on_ack, timer));
         self.push(flags.item(Message::event(self.0.namespace.name(), Some(id), payload)));
