@@ -451,7 +451,6 @@ impl ServerCore {
     }
 
     /// Opens a WebSocket that the host's server frames. `link.write(frames)` and `link.finish()` are called.
-    #[expect(clippy::too_many_arguments, reason = "the head of a request")]
     fn _open_link<'py>(
         slf: &Bound<'py, Self>,
         link: Py<PyAny>,
