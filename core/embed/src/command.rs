@@ -70,7 +70,8 @@ pub enum Command {
         /// Close the whole connection: every namespace of it is told first.
         close: bool,
     },
-    /// The host is done with a socket whose `Disconnect` it has seen: leave all rooms, forget the id.
+    /// The host is done with a socket whose `Disconnect` event it has seen: leave all rooms, forget the id. It takes effect
+    /// within `submit`, so one that came before that event would drop what is still on its way to the client.
     Release {
         /// Who.
         socket: SocketId,
