@@ -3,20 +3,19 @@
 //! Events leave the ring one by one, in order. Most lead to a call, which [`crate::worker`] runs; the rest is bookkeeping
 //! and is done on the spot.
 
-use ferrio::net::exchange::Response;
-use ferrio_embed::{AckEnd, Command, ConnId, Event, LinkData, LinkId, SocketId};
-use ferrio_protocol::engine::Frame;
+use ferrio_embed::{Command, ConnId, Event, SocketId};
 use ferrio_protocol::socket::Payload;
-use ferrio_protocol::{Dialect, Text};
+use pyo3::exceptions::asyncio::CancelledError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
 use crate::engine::ServerCore;
-use crate::state::{Awaited, State, schedule_flush};
-use crate::table::{Connection, Phase, Socket};
-use crate::{decode, encode, errors, ffi};
+use crate::state::schedule_flush;
+use crate::table::Phase;
+use crate::{answers, decode, drain, encode, ffi, presence};
 
 pub(crate) type Args<'py> = SmallVec<[Bound<'py, PyAny>; 6]>;
 
@@ -32,14 +31,14 @@ pub(crate) struct Call<'py> {
 /// What the end of a handler leads to.
 pub(crate) struct Then {
     /// Its result is the ack of this event.
-    ack: Option<(SocketId, u64)>,
+    pub(crate) ack: Option<(SocketId, u64)>,
     /// The connection has waited for it.
-    holds: Option<ConnId>,
+    pub(crate) holds: Option<ConnId>,
     /// The event's name, for the report of an exception.
-    what: What,
+    pub(crate) what: What,
 }
 
-enum What {
+pub(crate) enum What {
     Event(Py<PyAny>),
     Other(&'static str),
 }
@@ -120,31 +119,29 @@ fn release_parked(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
         }
         !state.draining
     };
-    if drain { crate::engine::schedule_drain(core) } else { Ok(()) }
+    if drain { drain::schedule(core) } else { Ok(()) }
 }
 
 fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
     match event {
         Event::Message { socket, id, payload } => message(core, socket, id, payload),
-        Event::Connect { socket, conn, nsp, sid, auth } => connect(core, socket, conn, nsp, sid, auth),
-        Event::Disconnect { socket, .. } => disconnect(core, socket, event),
+        Event::Connect { socket, conn, nsp, sid, auth } => presence::connect(core, socket, conn, nsp, sid, auth),
+        Event::Disconnect { socket, .. } => presence::disconnect(core, socket, event),
         Event::Open { conn, sid, request, head, .. } => {
-            open(core, conn, &sid, request.map(|request| request.0), head.as_deref()).map(|()| None)
+            presence::open(core, conn, &sid, request.map(|request| request.0), head.as_deref()).map(|()| None)
         }
-        Event::Close { conn, .. } => close(core, conn).map(|()| None),
-        Event::Ack { ack, socket, payload } => ack_came(core, ack.0, socket, &payload),
-        Event::AckEnd { ack, end, .. } => ack_ended(core, ack.0, end).map(|()| None),
-        Event::Drain { conn } => caught_up(core, conn).map(|()| None),
-        Event::Response { request, response } => respond(core, request.0, &response).map(|()| None),
-        Event::LinkWrite { link, data } => link_write(core, link, data),
-        Event::LinkClose { link } => link_close(core, link),
-        Event::Closed => closed(core).map(|()| None),
+        Event::Close { conn, .. } => presence::close(core, conn).map(|()| None),
+        Event::Ack { ack, socket, payload } => answers::ack_came(core, ack.0, socket, &payload),
+        Event::AckEnd { ack, end, .. } => answers::ack_ended(core, ack.0, end).map(|()| None),
+        Event::Drain { conn } => presence::caught_up(core, conn).map(|()| None),
+        Event::Response { request, response } => answers::respond(core, request.0, &response).map(|()| None),
+        Event::LinkWrite { link, data } => answers::link_write(core, link, data),
+        Event::LinkClose { link } => answers::link_close(core, link),
+        Event::Closed => answers::closed(core).map(|()| None),
         // `transport()` asks the engine.
         Event::Upgrade { .. } => Ok(None),
     }
 }
-
-// ---- sockets
 
 fn message<'py>(
     core: &Bound<'py, ServerCore>,
@@ -234,344 +231,8 @@ fn resolve<'py>(
     Ok(Some((handler, Some(prefix))))
 }
 
-fn connect<'py>(
-    core: &Bound<'py, ServerCore>,
-    socket: SocketId,
-    conn: ConnId,
-    nsp: Text,
-    sid: Text,
-    auth: Option<Text>,
-) -> PyResult<Option<Call<'py>>> {
-    let py = core.py();
-    let auth_value = match &auth {
-        Some(text) => decode::value(py, text)?,
-        None => py.None().into_bound(py),
-    };
-    let (sid_object, nsp_object, eio_sid, context) = {
-        let mut state = core.get().state.borrow(py);
-        let state = &mut *state;
-        let Some(connection) = state.connections.get(conn.0) else { return Ok(None) };
-        if connection.busy {
-            connection.parked.push_back(Event::Connect { socket, conn, nsp, sid, auth });
-            return Ok(None);
-        }
-        connection.busy = true;
-        connection.sockets.push(socket);
-        let (sid_object, nsp_object) = (PyString::new(py, &sid), PyString::intern(py, &nsp));
-        *state.population.entry(nsp.as_bytes().clone()).or_default() += 1;
-        state.by_sid.insert(sid.as_bytes().clone(), socket);
-        let (eio_sid, context) = (connection.eio_sid.clone_ref(py), connection.context.clone_ref(py));
-        let member = Socket {
-            conn,
-            sid: sid_object.clone().unbind(),
-            sid_text: sid,
-            nsp: nsp_object.clone().unbind(),
-            nsp_text: nsp,
-            phase: Phase::Connecting,
-            ended: false,
-        };
-        state.sockets.insert(socket.0, member);
-        state.connecting.push(socket);
-        (sid_object, nsp_object, eio_sid, context)
-    };
-    let args = Args::from_iter([
-        socket.0.into_pyobject(py)?.into_any(),
-        sid_object.into_any(),
-        nsp_object.into_any(),
-        eio_sid.into_bound(py).into_any(),
-        auth_value,
-    ]);
-    call_own(core, intern!(py, "_on_connect"), args, &context, Some(conn), "connect")
-}
-
-fn disconnect<'py>(core: &Bound<'py, ServerCore>, socket: SocketId, event: Event) -> PyResult<Option<Call<'py>>> {
-    let py = core.py();
-    let Event::Disconnect { reason, .. } = &event else { return Ok(None) };
-    let reason = reason.as_str(Dialect::Python);
-    let call = {
-        let mut state = core.get().state.borrow(py);
-        let state = &mut *state;
-        match state.sockets.get(socket.0) {
-            // Refused meanwhile.
-            None => None,
-            Some(member) => {
-                let Some(connection) = state.connections.get(member.conn.0) else { return Ok(None) };
-                // The connect handler, or another one that holds the connection, comes to its end first.
-                if connection.busy && member.phase != Phase::Leaving {
-                    connection.parked.push_back(event);
-                    return Ok(None);
-                }
-                member.ended = true;
-                match member.phase {
-                    Phase::Connected => {
-                        member.phase = Phase::Leaving;
-                        connection.busy = true;
-                        let args = (member.sid.clone_ref(py), member.nsp.clone_ref(py));
-                        Some((args, connection.context.clone_ref(py), member.conn))
-                    }
-                    // `disconnect()` runs the handler and releases the socket when that has ended.
-                    Phase::Leaving => return Ok(None),
-                    // Its connect handler raised.
-                    Phase::Connecting => None,
-                }
-            }
-        }
-    };
-    let Some(((sid, nsp), context, conn)) = call else {
-        return forget_socket(core, socket).map(|()| None);
-    };
-    let args = Args::from_iter([
-        socket.0.into_pyobject(py)?.into_any(),
-        sid.into_bound(py).into_any(),
-        nsp.into_bound(py).into_any(),
-        PyString::intern(py, reason).into_any(),
-    ]);
-    call_own(core, intern!(py, "_on_disconnect"), args, &context, Some(conn), "disconnect")
-}
-
-/// The end of a socket's disconnect handler, whoever called it.
-pub(crate) fn release(core: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<()> {
-    let py = core.py();
-    let ended = match core.get().state.borrow(py).sockets.get(socket.0) {
-        Some(member) => member.ended,
-        None => return Ok(()),
-    };
-    if ended {
-        return forget_socket(core, socket);
-    }
-    // The engine's `Disconnect` is still to come: gone for the application, kept until then for the engine.
-    remove_socket(core, socket).map(drop)
-}
-
-/// Forgets a socket here and in the engine.
-pub(crate) fn forget_socket(core: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<()> {
-    remove_socket(core, socket)?;
-    send(core, Command::Release { socket }, 0)
-}
-
-/// Forgets a socket here.
-pub(crate) fn remove_socket(core: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<()> {
-    let py = core.py();
-    // What is removed is dropped when the state is no longer borrowed.
-    let _removed = {
-        let mut state = core.get().state.borrow(py);
-        let state = &mut *state;
-        let Some(member) = state.sockets.remove(socket.0) else { return Ok(()) };
-        state.by_sid.remove(member.sid_text.as_bytes());
-        state.connecting.retain(|other| *other != socket);
-        if let Some(count) = state.population.get_mut(member.nsp_text.as_bytes()) {
-            *count -= 1;
-            if *count == 0 {
-                state.population.remove(member.nsp_text.as_bytes());
-            }
-        }
-        let connection = match state.connections.get(member.conn.0) {
-            Some(connection) => {
-                connection.sockets.retain(|other| *other != socket);
-                let done = connection.closed && connection.sockets.is_empty();
-                if done { forget_connection(state, member.conn) } else { None }
-            }
-            None => None,
-        };
-        (member, connection)
-    };
-    Ok(())
-}
-
-// ---- connections
-
-fn open(
-    core: &Bound<'_, ServerCore>,
-    conn: ConnId,
-    sid: &Text,
-    request: Option<u64>,
-    head: Option<&ferrio::net::exchange::Head>,
-) -> PyResult<()> {
-    let py = core.py();
-    let of_head = match head {
-        Some(head) => {
-            let headers = PyList::new(py, head.headers.iter().map(|(name, value)| (name.as_ref(), value.as_str())))?;
-            let parts = (&head.method, &head.target, headers, &head.remote, head.secure).into_pyobject(py)?;
-            Some(parts.into_any().unbind())
-        }
-        None => None,
-    };
-    let mut state = core.get().state.borrow(py);
-    let (source, context) = match request.and_then(|request| state.opening.remove(&request)) {
-        Some((source, context)) => (Some(source), context),
-        None => (of_head, state.running()?.host.context.clone_ref(py)),
-    };
-    let connection = Connection {
-        eio_sid: PyString::new(py, sid).unbind(),
-        eio_sid_text: sid.clone(),
-        source,
-        environ: None,
-        context,
-        sessions: None,
-        sockets: SmallVec::new(),
-        busy: false,
-        parked: std::collections::VecDeque::new(),
-        sent: 0,
-        slow: false,
-        waiters: Vec::new(),
-        closed: false,
-    };
-    state.by_eio_sid.insert(sid.as_bytes().clone(), conn);
-    let replaced = state.connections.insert(conn.0, connection);
-    drop(state);
-    drop(replaced);
-    Ok(())
-}
-
-fn close(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
-    let py = core.py();
-    let (waiters, _removed) = {
-        let mut state = core.get().state.borrow(py);
-        let state = &mut *state;
-        let Some(connection) = state.connections.get(conn.0) else { return Ok(()) };
-        connection.closed = true;
-        connection.slow = false;
-        let waiters = std::mem::take(&mut connection.waiters);
-        // Its environ and sessions are there as long as a disconnect handler runs.
-        let done = connection.sockets.is_empty() && connection.parked.is_empty();
-        (waiters, if done { forget_connection(state, conn) } else { None })
-    };
-    waiters.iter().try_for_each(|waiter| settle(waiter.bind(py), py.None().bind(py)))
-}
-
-fn forget_connection(state: &mut State, conn: ConnId) -> Option<Connection> {
-    let connection = state.connections.remove(conn.0)?;
-    state.by_eio_sid.remove(connection.eio_sid_text.as_bytes());
-    Some(connection)
-}
-
-fn caught_up(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
-    let py = core.py();
-    let waiters = match core.get().state.borrow(py).connections.get(conn.0) {
-        Some(connection) => {
-            connection.slow = false;
-            std::mem::take(&mut connection.waiters)
-        }
-        None => return Ok(()),
-    };
-    waiters.iter().try_for_each(|waiter| settle(waiter.bind(py), py.None().bind(py)))
-}
-
-// ---- answers
-
-fn ack_came<'py>(
-    core: &Bound<'py, ServerCore>,
-    number: u64,
-    socket: SocketId,
-    payload: &Payload,
-) -> PyResult<Option<Call<'py>>> {
-    let py = core.py();
-    let (awaited, context) = {
-        let mut state = core.get().state.borrow(py);
-        let state = &mut *state;
-        let awaited = match state.acks.get(&number) {
-            Some(Awaited::Callback { callback, one: false }) => {
-                Some(Awaited::Callback { callback: callback.clone_ref(py), one: false })
-            }
-            Some(_) => state.acks.remove(&number),
-            None => None,
-        };
-        let conn = state.sockets.get(socket.0).map(|member| member.conn);
-        let connection = conn.and_then(|conn| state.connections.get(conn.0));
-        (awaited, connection.map(|connection| connection.context.clone_ref(py)))
-    };
-    let Some(awaited) = awaited else { return Ok(None) };
-    let arguments = decode::arguments(py, payload)?;
-    match awaited {
-        Awaited::Future(future) => settle(future.bind(py), &arguments.into_any()).map(|()| None),
-        Awaited::Callback { callback, .. } => {
-            let context = ffi::copy_context(py, context.as_ref().map(|context| context.bind(py)))?;
-            let then = Then { ack: None, holds: None, what: What::Other("an acknowledgement") };
-            let args = arguments.iter().collect();
-            Ok(Some(Call { callable: callback.into_bound(py), args, context, then }))
-        }
-    }
-}
-
-fn ack_ended(core: &Bound<'_, ServerCore>, number: u64, _end: AckEnd) -> PyResult<()> {
-    let py = core.py();
-    let awaited = core.get().state.borrow(py).acks.remove(&number);
-    match awaited {
-        Some(Awaited::Future(future)) => fail(future.bind(py), &errors::timeout(py)?),
-        Some(Awaited::Callback { .. }) | None => Ok(()),
-    }
-}
-
-fn respond(core: &Bound<'_, ServerCore>, request: u64, response: &Response) -> PyResult<()> {
-    let py = core.py();
-    let (future, _opening) = {
-        let mut state = core.get().state.borrow(py);
-        (state.requests.remove(&request), state.opening.remove(&request))
-    };
-    let Some(future) = future else { return Ok(()) };
-    let headers = response
-        .headers
-        .iter()
-        .map(|(name, value)| (PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())));
-    let headers = PyList::new(py, headers)?;
-    let answer = (response.status, headers, PyBytes::new(py, &response.body)).into_pyobject(py)?;
-    settle(future.bind(py), answer.as_any())
-}
-
-// ---- WebSockets that the host's server frames
-
-fn link_write<'py>(core: &Bound<'py, ServerCore>, link: LinkId, data: Vec<LinkData>) -> PyResult<Option<Call<'py>>> {
-    let py = core.py();
-    let frames = PyList::empty(py);
-    for item in &data {
-        match item {
-            LinkData::Frame(Frame::Text(text)) => frames.append(PyString::new(py, text))?,
-            LinkData::Frame(Frame::Binary(bytes)) | LinkData::Bytes(bytes) => frames.append(PyBytes::new(py, bytes))?,
-        }
-    }
-    link_call(core, link, intern!(py, "write"), Args::from_iter([frames.into_any()]), false)
-}
-
-fn link_close<'py>(core: &Bound<'py, ServerCore>, link: LinkId) -> PyResult<Option<Call<'py>>> {
-    link_call(core, link, intern!(core.py(), "finish"), Args::new(), true)
-}
-
-fn link_call<'py>(
-    core: &Bound<'py, ServerCore>,
-    link: LinkId,
-    method: &Bound<'py, PyString>,
-    args: Args<'py>,
-    last: bool,
-) -> PyResult<Option<Call<'py>>> {
-    let py = core.py();
-    let (found, _opening) = {
-        let mut state = core.get().state.borrow(py);
-        if last {
-            (state.links.remove(&link.0), state.opening.remove(&link.0))
-        } else {
-            (state.links.get(&link.0).map(|(link, context)| (link.clone_ref(py), context.clone_ref(py))), None)
-        }
-    };
-    let Some((object, context)) = found else { return Ok(None) };
-    let callable = object.bind(py).getattr(method)?;
-    let context = ffi::copy_context(py, Some(context.bind(py)))?;
-    let then = Then { ack: None, holds: None, what: What::Other("a WebSocket") };
-    Ok(Some(Call { callable, args, context, then }))
-}
-
-fn closed(core: &Bound<'_, ServerCore>) -> PyResult<()> {
-    let py = core.py();
-    let closed = core.get().state.borrow(py).closed.as_ref().map(|closed| closed.clone_ref(py));
-    match closed {
-        Some(closed) => settle(closed.bind(py), py.None().bind(py)),
-        None => Ok(()),
-    }
-}
-
-// ---- helpers
-
 /// Calls a method of the Python part of the server.
-fn call_own<'py>(
+pub(crate) fn call_own<'py>(
     core: &Bound<'py, ServerCore>,
     method: &Bound<'py, PyString>,
     args: Args<'py>,
@@ -583,23 +244,6 @@ fn call_own<'py>(
     let then = Then { ack: None, holds, what: What::Other(what) };
     let context = ffi::copy_context(py, Some(context.bind(py)))?;
     Ok(Some(Call { callable: core.getattr(method)?, args, context, then }))
-}
-
-/// Resolves a future that may have been cancelled meanwhile.
-pub(crate) fn settle(future: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = future.py();
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
-    future.call_method1(intern!(py, "set_result"), (value,)).map(drop)
-}
-
-fn fail(future: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = future.py();
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
-    future.call_method1(intern!(py, "set_exception"), (error,)).map(drop)
 }
 
 /// Tells of an exception that nobody caught. Never fails: an event's failure must not stop the next.
@@ -621,10 +265,9 @@ fn report(core: &Bound<'_, ServerCore>, error: &PyErr, what: &What) {
 }
 
 fn is_cancelled(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<pyo3::exceptions::asyncio::CancelledError>(py)
+    error.is_instance_of::<CancelledError>(py)
 }
 
 fn is_fatal(py: Python<'_>, error: &PyErr) -> bool {
-    error.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py)
-        || error.is_instance_of::<pyo3::exceptions::PySystemExit>(py)
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
 }

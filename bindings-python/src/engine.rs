@@ -4,22 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ferrio_embed::{Command, ConnId, Engine, SocketId, Target, Tls};
+use ferrio_embed::{Command, ConnId, SocketId, Target, Tls};
 use ferrio_protocol::Text;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::state::{Awaited, Host, Running, State, forks};
-use crate::table::{Gil, Phase};
-use crate::wake::Bell;
-use crate::worker::{self, BUDGET_EVENTS, Start, Worker};
-use crate::{dispatch, emit, errors, ffi, http};
-
-/// Payload bytes in one drain, at most.
-const BUDGET_BYTES: usize = 4 << 20;
+use crate::state::{Awaited, State};
+use crate::table::{Gil, Phase, Source};
+use crate::{answers, dispatch, drain, emit, errors, http, life, presence, rooms};
 
 /// The native half of `AsyncServer`, which subclasses it.
 ///
@@ -92,7 +86,7 @@ impl ServerCore {
 
     /// Starts the engine on the running loop, unless it runs. `options` gives its options as JSON text.
     fn _start(slf: &Bound<'_, Self>, options: &Bound<'_, PyAny>) -> PyResult<()> {
-        start(slf, options)
+        life::start(slf, options)
     }
 
     /// Whether the engine runs, in this process.
@@ -138,7 +132,7 @@ impl ServerCore {
 
     /// Ends the engine's threads and forgets every connection. Waits for the threads with the GIL released.
     fn _stop(slf: &Bound<'_, Self>) -> PyResult<()> {
-        stop(slf)
+        life::stop(slf)
     }
 
     /// What `_close` gave.
@@ -170,7 +164,7 @@ impl ServerCore {
 
     /// Takes what the engine has to say and runs the handlers. A callback of the loop.
     fn _drain(slf: &Bound<'_, Self>) -> PyResult<()> {
-        drain(slf)
+        drain::drain(slf)
     }
 
     /// Submits what is queued. A callback of the loop.
@@ -184,7 +178,7 @@ impl ServerCore {
     /// Resolves a future, unless it was cancelled. A callback of the loop.
     #[staticmethod]
     fn _settle(future: &Bound<'_, PyAny>) -> PyResult<()> {
-        dispatch::settle(future, future.py().None().bind(future.py()))
+        answers::settle(future, future.py().None().bind(future.py()))
     }
 
     // ---- out
@@ -233,7 +227,7 @@ impl ServerCore {
         room: &Bound<'py, PyAny>,
         namespace: Option<&Bound<'py, PyString>>,
     ) -> PyResult<Py<PyAny>> {
-        emit::enter_room(slf, sid, room, namespace)
+        rooms::enter_room(slf, sid, room, namespace)
     }
 
     /// Takes a client out of a room.
@@ -244,7 +238,7 @@ impl ServerCore {
         room: &Bound<'py, PyAny>,
         namespace: Option<&Bound<'py, PyString>>,
     ) -> PyResult<Py<PyAny>> {
-        emit::leave_room(slf, sid, room, namespace)
+        rooms::leave_room(slf, sid, room, namespace)
     }
 
     /// Takes every client out of a room.
@@ -254,7 +248,7 @@ impl ServerCore {
         room: &Bound<'py, PyAny>,
         namespace: Option<&Bound<'py, PyString>>,
     ) -> PyResult<Py<PyAny>> {
-        emit::close_room(slf, room, namespace)
+        rooms::close_room(slf, room, namespace)
     }
 
     // ---- who is there
@@ -266,7 +260,7 @@ impl ServerCore {
         sid: &Bound<'py, PyAny>,
         namespace: Option<&Bound<'py, PyString>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        emit::rooms(slf, sid, namespace)
+        rooms::rooms(slf, sid, namespace)
     }
 
     /// `[(sid, eio_sid)]` of the members of rooms; of everybody in the namespace when `rooms` is `None`.
@@ -275,7 +269,7 @@ impl ServerCore {
         namespace: &Bound<'py, PyString>,
         rooms: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        emit::members(slf, namespace, rooms)
+        rooms::members(slf, namespace, rooms)
     }
 
     /// Names of the namespaces that have clients.
@@ -336,7 +330,7 @@ impl ServerCore {
         let mut state = self.state.borrow(py);
         let Some(&conn) = state.by_eio_sid.get(eio_sid.as_bytes()) else { return false };
         let Some(connection) = state.connections.get(conn.0) else { return false };
-        let old = (std::mem::replace(&mut connection.environ, environ), connection.source.take());
+        let old = (std::mem::replace(&mut connection.environ, environ), std::mem::take(&mut connection.source));
         drop(state);
         drop(old);
         true
@@ -377,7 +371,7 @@ impl ServerCore {
     /// Refuses a client with any JSON value.
     fn _reject(slf: &Bound<'_, Self>, socket: u64, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let refusal = crate::encode::value(data)?;
-        dispatch::remove_socket(slf, SocketId(socket))?;
+        presence::remove_socket(slf, SocketId(socket))?;
         dispatch::send(slf, Command::Reject { socket: SocketId(socket), data: refusal.text }, 0)
     }
 
@@ -404,12 +398,12 @@ impl ServerCore {
             member.phase = Phase::Leaving;
         }
         dispatch::send(slf, Command::Disconnect { socket: SocketId(socket), close: false }, 0)?;
-        dispatch::release(slf, SocketId(socket))
+        presence::release(slf, SocketId(socket))
     }
 
     /// The disconnect handler has ended: rooms and session go.
     fn _release(slf: &Bound<'_, Self>, socket: u64) -> PyResult<()> {
-        dispatch::release(slf, SocketId(socket))
+        presence::release(slf, SocketId(socket))
     }
 
     /// Closes an Engine.IO session.
@@ -525,7 +519,9 @@ impl ServerCore {
         }
         state.room_objects.values().try_for_each(|object| visit.call(object))?;
         for (_, connection) in state.connections.iter() {
-            visit.call(&connection.source)?;
+            if let Source::Asgi(source) = &connection.source {
+                visit.call(source)?;
+            }
             visit.call(&connection.environ)?;
             visit.call(&connection.context)?;
             visit.call(&connection.sessions)?;
@@ -539,7 +535,7 @@ impl ServerCore {
         if let Some(mut state) = cleared {
             let running = state.running.take();
             drop(state);
-            Python::attach(|py| end(py, running));
+            Python::attach(|py| life::end(py, running));
         }
     }
 }
@@ -548,7 +544,7 @@ impl Drop for ServerCore {
     fn drop(&mut self) {
         let running = self.state.try_borrow().and_then(|mut state| state.running.take());
         if running.is_some() {
-            Python::attach(|py| end(py, running));
+            Python::attach(|py| life::end(py, running));
         }
     }
 }
@@ -557,242 +553,6 @@ impl Drop for ServerCore {
 pub(crate) fn find(state: &mut State, sid: &str, namespace: &str) -> Option<SocketId> {
     let socket = *state.by_sid.get(sid.as_bytes())?;
     (state.sockets.get(socket.0)?.nsp_text == namespace).then_some(socket)
-}
-
-fn start(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = slf.py();
-    let asyncio = py.import(intern!(py, "asyncio"))?;
-    let event_loop = asyncio.call_method0(intern!(py, "get_running_loop"))?;
-    let bound = match &slf.get().state.borrow(py).running {
-        Some(running) if running.generation != forks() => return Err(errors::forked()),
-        Some(running) => Some(running.host.event_loop.clone_ref(py)),
-        None => None,
-    };
-    if let Some(bound) = bound {
-        if bound.is(&event_loop) {
-            return Ok(());
-        }
-        if !bound.call_method0(py, "is_closed")?.is_truthy(py)? {
-            return Err(errors::other_loop());
-        }
-        // Its loop is gone, and with it everybody who waited: begin anew on this one.
-        stop(slf)?;
-    }
-    let options: String = options.call0()?.extract()?;
-    let bell = Bell::new().map_err(|error| errors::io(&error))?;
-    let engine = without_signals(|| Engine::start(&options, Arc::clone(&bell) as _)).map_err(errors::start)?;
-    let host = Host {
-        call_soon: event_loop.getattr("call_soon")?.unbind(),
-        create_future: event_loop.getattr("create_future")?.unbind(),
-        current_task: asyncio.getattr("current_task")?.unbind(),
-        task: asyncio.getattr("Task")?.unbind(),
-        drain: slf.getattr("_drain")?.unbind(),
-        flush: slf.getattr("_flush")?.unbind(),
-        thread: std::thread::current().id(),
-        context: ffi::copy_context(py, None)?.unbind(),
-        start: worker::how_to_start(py, &event_loop),
-        event_loop: event_loop.clone().unbind(),
-    };
-    let running = Running { engine, bell: Arc::clone(&bell), host, generation: forks() };
-    slf.get().state.borrow(py).running = Some(running);
-    if let Err(error) = watch(slf, &event_loop, &bell) {
-        stop(slf)?;
-        return Err(error);
-    }
-    // What the engine said before anybody listened.
-    schedule_drain(slf)
-}
-
-/// Lets the loop hear the bell: through its descriptor, or through a thread where the loop can watch none.
-fn watch(slf: &Bound<'_, ServerCore>, event_loop: &Bound<'_, PyAny>, bell: &Bell) -> PyResult<()> {
-    let drain = slf.getattr("_drain")?;
-    if let Some(descriptor) = bell.descriptor() {
-        match event_loop.call_method1("add_reader", (descriptor, &drain)) {
-            Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(slf.py()) => {}
-            other => return other.map(drop),
-        }
-    }
-    bell.use_thread();
-    slf.call_method1("_listen_in_thread", (event_loop, drain)).map(drop)
-}
-
-/// Threads started within are not chosen for signals: those are Python's, in the main thread.
-fn without_signals<T>(run: impl FnOnce() -> T) -> T {
-    #[cfg(unix)]
-    {
-        // SAFETY: both sets are ours and initialised before they are read; the mask of this thread is put back.
-        unsafe {
-            let mut all = std::mem::zeroed();
-            let mut before = std::mem::zeroed();
-            libc::sigfillset(&raw mut all);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-            let result = run();
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-            result
-        }
-    }
-    #[cfg(not(unix))]
-    run()
-}
-
-fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
-    let py = slf.py();
-    let mut old = {
-        let mut state = slf.get().state.borrow(py);
-        let fresh = State {
-            eager: state.eager,
-            async_handlers: state.async_handlers,
-            // Numbers are not given twice: somebody may still hold one.
-            last_number: state.last_number,
-            // Handlers that wait are Tasks of the loop and end on their own.
-            waiting: std::mem::take(&mut state.waiting),
-            ..State::default()
-        };
-        std::mem::replace(&mut *state, fresh)
-    };
-    let running = old.running.take();
-    let idle = old.idle.take();
-    if let Some(running) = &running
-        && let Some(descriptor) = running.bell.descriptor()
-    {
-        let event_loop = running.host.event_loop.bind(py);
-        let closed = event_loop.call_method0("is_closed")?.is_truthy()?;
-        if !closed && running.generation == forks() {
-            event_loop.call_method1("remove_reader", (descriptor,))?;
-        }
-        if let Some(idle) = idle
-            && !closed
-        {
-            idle.bind(py).call_method0("cancel")?;
-        }
-    }
-    let futures: Vec<_> = old
-        .requests
-        .drain()
-        .map(|(_, future)| future)
-        .chain(old.acks.drain().filter_map(|(_, awaited)| match awaited {
-            Awaited::Future(future) => Some(future),
-            Awaited::Callback { .. } => None,
-        }))
-        .chain(old.closed.take())
-        .chain(old.connections.drain().into_iter().flat_map(|connection| connection.waiters))
-        .collect();
-    end(py, running);
-    drop(old);
-    for future in futures {
-        // On a loop that was closed there is nobody left to tell.
-        let _ = future.call_method0(py, "cancel");
-    }
-    Ok(())
-}
-
-/// Ends the engine's threads, which may take a moment. In a child of the process that started them they are not there.
-fn end(py: Python<'_>, running: Option<Running>) {
-    let Some(running) = running else { return };
-    if running.generation != forks() {
-        std::mem::forget(running.engine);
-        return;
-    }
-    running.bell.retire();
-    let Running { engine, .. } = running;
-    py.detach(move || drop(engine));
-}
-
-/// Lets the loop call `_drain` in its next turn.
-pub(crate) fn schedule_drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
-    let py = slf.py();
-    let (call_soon, drain) = {
-        let mut state = slf.get().state.borrow(py);
-        if std::mem::replace(&mut state.drain_scheduled, true) {
-            return Ok(());
-        }
-        let host = &state.running()?.host;
-        (host.call_soon.clone_ref(py), host.drain.clone_ref(py))
-    };
-    call_soon.call1(py, (drain,)).map(drop)
-}
-
-fn drain(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
-    let py = slf.py();
-    let core = slf.get();
-    {
-        let mut state = core.state.borrow(py);
-        state.drain_scheduled = false;
-        state.new_turn();
-        let Ok(running) = state.running() else { return Ok(()) };
-        running.bell.silence();
-        // A handler runs the loop (nest_asyncio does that): its drain goes on when the handler has ended.
-        if std::mem::replace(&mut state.draining, true) {
-            return Ok(());
-        }
-        state.budget = 0;
-    }
-    let outcome = run(slf);
-    let more = {
-        let mut state = core.state.borrow(py);
-        state.draining = false;
-        state.flush();
-        // Only a drain that found nothing leaves the mailbox armed.
-        state.running.is_some() && !matches!(outcome, Ok(false))
-    };
-    if more {
-        schedule_drain(slf)?;
-    }
-    outcome.map(drop)
-}
-
-/// Drains until nothing is left or the budget is spent. Says whether something may be left.
-fn run(slf: &Bound<'_, ServerCore>) -> PyResult<bool> {
-    let py = slf.py();
-    let core = slf.get();
-    let how = how(slf)?;
-    loop {
-        let idle = {
-            let mut state = core.state.borrow(py);
-            if state.running.is_none() {
-                return Ok(false);
-            }
-            if state.ring.is_empty() {
-                let mut batch = Vec::from(std::mem::take(&mut state.ring));
-                state.running()?.engine.drain(&mut batch, BUDGET_EVENTS, BUDGET_BYTES);
-                state.ring = batch.into();
-                if state.ring.is_empty() {
-                    return Ok(false);
-                }
-            }
-            if state.budget >= BUDGET_EVENTS {
-                return Ok(true);
-            }
-            state.idle.take()
-        };
-        if how == Start::None {
-            worker::start_each(slf)?;
-            continue;
-        }
-        let awake = match idle {
-            Some(idle) => Worker::wake(idle.bind(py))?,
-            None => false,
-        };
-        if !awake {
-            worker::start(slf, how)?;
-        }
-    }
-}
-
-/// How handlers run in this drain.
-fn how(slf: &Bound<'_, ServerCore>) -> PyResult<Start> {
-    let py = slf.py();
-    let (event_loop, eager, start) = {
-        let state = slf.get().state.borrow(py);
-        let host = &state.running()?.host;
-        (host.event_loop.clone_ref(py).into_bound(py), state.eager, host.start)
-    };
-    // A factory's Tasks may be something else than asyncio's; debug mode wants to see every Task.
-    let plain = !eager
-        || start == Start::None
-        || !event_loop.call_method0(intern!(py, "get_task_factory"))?.is_none()
-        || event_loop.call_method0(intern!(py, "get_debug"))?.is_truthy()?;
-    Ok(if plain { Start::None } else { start })
 }
 
 /// The namespace a method means when none is given.

@@ -9,9 +9,10 @@ use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::engine::{ServerCore, not_running};
+use crate::table::Source;
 use crate::{dispatch, ffi};
 
 /// The head of a request, its headers as ASGI has them: pairs of bytes, names in lower case.
@@ -146,7 +147,12 @@ pub(crate) fn environ(slf: &Bound<'_, ServerCore>, eio_sid: &str) -> PyResult<Op
         if let Some(environ) = &connection.environ {
             return Ok(Some(environ.clone_ref(py)));
         }
-        (conn, connection.source.take())
+        (conn, std::mem::take(&mut connection.source))
+    };
+    let source = match source {
+        Source::Gone => None,
+        Source::Asgi(source) => Some(source),
+        Source::Head(packed) => Some(unpack(py, &packed)?),
     };
     let environ = slf.call_method1(intern!(py, "_make_environ"), (source,))?.unbind();
     let mut state = slf.get().state.borrow(py);
@@ -154,6 +160,26 @@ pub(crate) fn environ(slf: &Bound<'_, ServerCore>, eio_sid: &str) -> PyResult<Op
         connection.environ = Some(environ.clone_ref(py));
     }
     Ok(Some(environ))
+}
+
+/// A head in one piece of memory, a line for each part: nothing in a head holds a line's end.
+pub(crate) fn pack(head: &Head) -> Box<str> {
+    let secure = if head.secure { "https" } else { "http" };
+    let mut lines = vec![head.method.as_str(), head.target.as_str(), head.remote.as_str(), secure];
+    lines.extend(head.headers.iter().flat_map(|(name, value)| [name.as_ref(), value.as_str()]));
+    lines.join("\n").into_boxed_str()
+}
+
+/// `(method, target, [(name, value)], remote, secure)`.
+fn unpack(py: Python<'_>, packed: &str) -> PyResult<Py<PyAny>> {
+    let mut lines = packed.split('\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (method, target, remote, secure) = (line(), line(), line(), line() == "https");
+    let headers = PyList::empty(py);
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        headers.append((name, value))?;
+    }
+    Ok((method, target, headers, remote, secure).into_pyobject(py)?.into_any().unbind())
 }
 
 /// A number for a request or link that may open a connection.

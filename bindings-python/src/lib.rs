@@ -2,30 +2,36 @@
 //!
 //! Python owns everything from an event to its handler, the engine everything up to the event. Between them go batches:
 //!
-//! * `wake`: the engine rings, the loop hears.
-//! * `engine`: the class that `AsyncServer` subclasses; the drain, the flush, the life of a server.
-//! * `state`, `table`: what a server holds, and what it knows of each connection and socket.
-//! * `dispatch`: from an event to the call of a handler, from its result to the ack.
-//! * `worker`: one Task for many handlers.
-//! * `emit`: from `emit` and the room methods to commands.
+//! * `wake`: the engine rings, the loop hears. `drain`: one crossing for everything that has happened.
+//! * `dispatch`: from an event to the call of a handler, from its result to the ack. `presence`: connections and sockets come
+//!   and go. `answers`: what somebody waits for.
+//! * `worker`: one Task for many handlers. `task`: how a Task comes to its first step.
+//! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
+//!   happened already.
+//! * `engine`: the class that `AsyncServer` subclasses. `life`: its start and its end. `state`, `table`: what it holds.
 //! * `http`: requests and WebSockets that reach the host's own server.
 //! * `encode`, `decode`: Python values to JSON and back.
-//! * `ready`: the awaitable that has happened already.
 //! * `ffi`: CPython calls outside the limited API. `errors`: what goes wrong below, as exceptions.
 //!
 //! Everything runs under the GIL, in the loop's thread. The engine's own threads never touch Python.
 
+mod answers;
 mod decode;
 mod dispatch;
+mod drain;
 mod emit;
 mod encode;
 mod engine;
 mod errors;
 mod ffi;
 mod http;
+mod life;
+mod presence;
 mod ready;
+mod rooms;
 mod state;
 mod table;
+mod task;
 mod wake;
 mod worker;
 

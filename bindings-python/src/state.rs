@@ -13,8 +13,9 @@ use pyo3::types::PyDict;
 
 use crate::errors;
 use crate::table::{Connection, Slots, Socket};
+use crate::task::Start;
 use crate::wake::Bell;
-use crate::worker::{Start, Worker};
+use crate::worker::Worker;
 
 #[derive(Default)]
 pub(crate) struct State {

@@ -38,7 +38,7 @@ pub(crate) struct Connection {
     pub(crate) eio_sid: Py<PyString>,
     pub(crate) eio_sid_text: Text,
     /// What `environ` is made of when somebody asks for it.
-    pub(crate) source: Option<Py<PyAny>>,
+    pub(crate) source: Source,
     pub(crate) environ: Option<Py<PyAny>>,
     /// Its handlers run in copies of this context.
     pub(crate) context: Py<PyAny>,
@@ -54,6 +54,18 @@ pub(crate) struct Connection {
     pub(crate) slow: bool,
     pub(crate) waiters: Vec<Py<PyAny>>,
     pub(crate) closed: bool,
+}
+
+/// The request that opened a connection.
+#[derive(Default)]
+pub(crate) enum Source {
+    /// Nothing (more): the `environ` was made, or there is none.
+    #[default]
+    Gone,
+    /// Of an ASGI server: `(scope, receive, send)`.
+    Asgi(Py<PyAny>),
+    /// On our own listener: its head, packed (`http::pack`), for an idle connection keeps it for as long as it lives.
+    Head(Box<str>),
 }
 
 /// One socket: a connection's membership of a namespace.

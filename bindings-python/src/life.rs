@@ -1,0 +1,155 @@
+//! The life of a server: its start on the running loop, its stop, and the end of its threads.
+
+use std::sync::Arc;
+
+use ferrio_embed::Engine;
+use pyo3::exceptions::PyNotImplementedError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::drain;
+use crate::engine::ServerCore;
+use crate::state::{Awaited, Host, Running, State, forks};
+use crate::wake::Bell;
+use crate::{errors, ffi, task};
+
+/// Starts the engine on the running loop, unless it runs there already. `options` gives the engine's options.
+pub(crate) fn start(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = slf.py();
+    let asyncio = py.import(intern!(py, "asyncio"))?;
+    let event_loop = asyncio.call_method0(intern!(py, "get_running_loop"))?;
+    let bound = match &slf.get().state.borrow(py).running {
+        Some(running) if running.generation != forks() => return Err(errors::forked()),
+        Some(running) => Some(running.host.event_loop.clone_ref(py)),
+        None => None,
+    };
+    if let Some(bound) = bound {
+        if bound.is(&event_loop) {
+            return Ok(());
+        }
+        if !bound.call_method0(py, "is_closed")?.is_truthy(py)? {
+            return Err(errors::other_loop());
+        }
+        // Its loop is gone, and with it everybody who waited: begin anew on this one.
+        stop(slf)?;
+    }
+    let options: String = options.call0()?.extract()?;
+    let bell = Bell::new().map_err(|error| errors::io(&error))?;
+    let engine = without_signals(|| Engine::start(&options, Arc::clone(&bell) as _)).map_err(errors::start)?;
+    let host = Host {
+        call_soon: event_loop.getattr("call_soon")?.unbind(),
+        create_future: event_loop.getattr("create_future")?.unbind(),
+        current_task: asyncio.getattr("current_task")?.unbind(),
+        task: asyncio.getattr("Task")?.unbind(),
+        drain: slf.getattr("_drain")?.unbind(),
+        flush: slf.getattr("_flush")?.unbind(),
+        thread: std::thread::current().id(),
+        context: ffi::copy_context(py, None)?.unbind(),
+        start: task::how_to_start(py, &event_loop),
+        event_loop: event_loop.clone().unbind(),
+    };
+    let running = Running { engine, bell: Arc::clone(&bell), host, generation: forks() };
+    slf.get().state.borrow(py).running = Some(running);
+    if let Err(error) = watch(slf, &event_loop, &bell) {
+        stop(slf)?;
+        return Err(error);
+    }
+    // What the engine said before anybody listened.
+    drain::schedule(slf)
+}
+
+/// Lets the loop hear the bell: through its descriptor, or through a thread where the loop can watch none.
+fn watch(slf: &Bound<'_, ServerCore>, event_loop: &Bound<'_, PyAny>, bell: &Bell) -> PyResult<()> {
+    let callback = slf.getattr("_drain")?;
+    if let Some(descriptor) = bell.descriptor() {
+        match event_loop.call_method1("add_reader", (descriptor, &callback)) {
+            Err(error) if error.is_instance_of::<PyNotImplementedError>(slf.py()) => {}
+            other => return other.map(drop),
+        }
+    }
+    bell.use_thread();
+    slf.call_method1("_listen_in_thread", (event_loop, callback)).map(drop)
+}
+
+/// Threads started within are not chosen for signals: those are Python's, in the main thread.
+fn without_signals<T>(run: impl FnOnce() -> T) -> T {
+    #[cfg(unix)]
+    {
+        // SAFETY: both sets are ours and initialised before they are read; the mask of this thread is put back.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+            let result = run();
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+            result
+        }
+    }
+    #[cfg(not(unix))]
+    run()
+}
+
+/// Forgets every connection, cancels what is awaited and ends the engine's threads.
+pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
+    let py = slf.py();
+    let mut old = {
+        let mut state = slf.get().state.borrow(py);
+        let fresh = State {
+            eager: state.eager,
+            async_handlers: state.async_handlers,
+            // Numbers are not given twice: somebody may still hold one.
+            last_number: state.last_number,
+            // Handlers that wait are Tasks of the loop and end on their own.
+            waiting: std::mem::take(&mut state.waiting),
+            ..State::default()
+        };
+        std::mem::replace(&mut *state, fresh)
+    };
+    let running = old.running.take();
+    let idle = old.idle.take();
+    if let Some(running) = &running
+        && let Some(descriptor) = running.bell.descriptor()
+    {
+        let event_loop = running.host.event_loop.bind(py);
+        let closed = event_loop.call_method0("is_closed")?.is_truthy()?;
+        if !closed && running.generation == forks() {
+            event_loop.call_method1("remove_reader", (descriptor,))?;
+        }
+        if let Some(idle) = idle
+            && !closed
+        {
+            idle.bind(py).call_method0("cancel")?;
+        }
+    }
+    let futures: Vec<_> = old
+        .requests
+        .drain()
+        .map(|(_, future)| future)
+        .chain(old.acks.drain().filter_map(|(_, awaited)| match awaited {
+            Awaited::Future(future) => Some(future),
+            Awaited::Callback { .. } => None,
+        }))
+        .chain(old.closed.take())
+        .chain(old.connections.drain().into_iter().flat_map(|connection| connection.waiters))
+        .collect();
+    end(py, running);
+    drop(old);
+    for future in futures {
+        // On a loop that was closed there is nobody left to tell.
+        let _ = future.call_method0(py, "cancel");
+    }
+    Ok(())
+}
+
+/// Ends the engine's threads, which may take a moment. In a child of the process that started them they are not there.
+pub(crate) fn end(py: Python<'_>, running: Option<Running>) {
+    let Some(running) = running else { return };
+    if running.generation != forks() {
+        std::mem::forget(running.engine);
+        return;
+    }
+    running.bell.retire();
+    let Running { engine, .. } = running;
+    py.detach(move || drop(engine));
+}
