@@ -416,7 +416,9 @@ impl Session {
         // The reference's heart goes on beating: a client that is not there does not keep a closing session.
         let dead_at = self.heartbeat.as_ref().map(Heartbeat::dead_at);
         let until = now + self.settings.close_timeout;
-        self.state = State::Closing { until: dead_at.map_or(until, |at| at.min(until)) };
+        // However late the clock is, the goodbye gets a moment to go out.
+        let until = dead_at.map_or(until, |at| at.min(until)).max(now + GOODBYE);
+        self.state = State::Closing { until };
         self.output(Output::Event(Event::Closed { reason, detail }));
         self.output(Output::Finish { end: EnginePacket::Close, discard });
     }
@@ -459,3 +461,6 @@ impl Session {
         self.outputs.push_back(output);
     }
 }
+
+/// The least time a closing session has for its last words.
+const GOODBYE: Duration = Duration::from_millis(10);
