@@ -84,8 +84,10 @@ pub(crate) fn link_write<'py>(
     let frames = PyList::empty(py);
     for item in &data {
         match item {
-            LinkData::Frame(Frame::Text(text)) => frames.append(PyString::new(py, text))?,
-            LinkData::Frame(Frame::Binary(bytes)) | LinkData::Bytes(bytes) => frames.append(PyBytes::new(py, bytes))?,
+            LinkData::Frame(Frame::Text(text)) => frames.append((PyString::new(py, text), text.len()))?,
+            LinkData::Frame(Frame::Binary(bytes)) | LinkData::Bytes(bytes) => {
+                frames.append((PyBytes::new(py, bytes), bytes.len()))?;
+            }
         }
     }
     link_call(core, link, intern!(py, "write"), Args::from_iter([frames.into_any()]), false)

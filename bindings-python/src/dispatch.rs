@@ -99,7 +99,7 @@ fn acknowledge(core: &Bound<'_, ServerCore>, then: &Then, value: &Bound<'_, PyAn
 /// Queues a command.
 pub(crate) fn send(core: &Bound<'_, ServerCore>, command: Command, bytes: usize) -> PyResult<()> {
     let py = core.py();
-    let schedule = core.get().state.borrow(py).push(command, bytes);
+    let schedule = core.get().state.borrow(py).push(command, bytes)?;
     if schedule { schedule_flush(py, &core.get().state) } else { Ok(()) }
 }
 

@@ -131,7 +131,7 @@ fn send_one(
     let command = Command::Emit { target: Target::Socket(socket), payload, flags: FLAGS, ack };
     let (schedule, slow) = {
         let mut state = slf.get().state.borrow(py);
-        let schedule = state.push(command, bytes);
+        let schedule = state.push(command, bytes)?;
         (schedule, falls_behind(&mut state, socket, bytes))
     };
     if schedule {

@@ -138,18 +138,22 @@ impl State {
     }
 
     /// Queues a command. Says whether somebody must see to its submission: see [`schedule_flush`].
-    #[must_use]
-    pub(crate) fn push(&mut self, command: Command, bytes: usize) -> bool {
-        let Ok(running) = self.running() else { return false };
+    ///
+    /// A server that was stopped drops it: a handler may outlive its server. One that another process started refuses it.
+    pub(crate) fn push(&mut self, command: Command, bytes: usize) -> PyResult<bool> {
+        if self.running.is_none() {
+            return Ok(false);
+        }
+        let running = self.running()?;
         // Another thread than the loop's: it cannot use `call_soon`, and the loop may sleep.
         let foreign = running.host.thread != std::thread::current().id();
         self.queue.push(command);
         self.queued_bytes += bytes;
         if foreign || self.queue.len() >= FLUSH_COMMANDS || self.queued_bytes >= FLUSH_BYTES {
             self.flush();
-            return false;
+            return Ok(false);
         }
-        !self.draining && !std::mem::replace(&mut self.flush_scheduled, true)
+        Ok(!self.draining && !std::mem::replace(&mut self.flush_scheduled, true))
     }
 
     /// Counts an emit. True after so many in one turn of the loop that it must turn: an `await` that never suspends would

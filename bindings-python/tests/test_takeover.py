@@ -99,14 +99,36 @@ async def test_uvicorn_forgets_a_connection_that_was_taken_over(sio, socketio, c
     await until(lambda: server.started)
     client = await connect(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
     sid = client.sid_in()
-    await until(lambda: not server.server_state.connections and not server.server_state.tasks)
+    await until(lambda: not server.server_state.tasks)
+    [herald] = server.server_state.connections
+    assert type(herald).__module__ == "ferrio._takeover"
     assert sio.transport(sid) == "websocket"
+    # Without a lifespan ferrio hears of the end from there.
     server.should_exit = True
     await patiently(task)
-    # Nobody told ferrio of the end: the connection goes on.
-    await sio.emit("x", to=sid)
-    assert await client.next() == ("x",)
-    await sio.shutdown()
+    await patiently(client.gone.get())
+    assert not sio._running
+    assert not server.server_state.connections
+
+
+async def test_uvicorn_need_not_wait_for_polls(sio, socketio, polling):
+    import uvicorn
+
+    reasons = asyncio.Queue()
+    sio.on("disconnect", lambda sid, reason: reasons.put_nowait(reason))
+    server = uvicorn.Server(uvicorn.Config(socketio.ASGIApp(sio), port=0, log_level="critical", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    poller = polling(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}")
+    await poller.open()
+    await poller.post("40")
+    await poller.get()
+    poll = asyncio.create_task(poller.get())
+    await until(lambda: len(server.server_state.tasks) == 1)
+    server.should_exit = True
+    await patiently(task)
+    await asyncio.gather(poll, return_exceptions=True)
+    assert reasons.get_nowait() == "server disconnect"
 
 
 async def test_environ_after_a_take_over(sio, socketio, under_uvicorn, connect):

@@ -47,6 +47,8 @@ async def serve_http(server: AsyncServer, scope: Any, receive: Any, send: Any) -
     event = await receive()
     if event["type"] != "http.request":
         return
+    if server._take_over:
+        _takeover.hear_of_shutdown(server, send)
     more = event.get("more_body", False)
     source = None if b"sid=" in scope.get("query_string", b"") else (scope, receive, send)
     number, answer = server._request(
@@ -139,7 +141,8 @@ class Link:
         self.accepted = False
         #: The engine is done with it.
         self.finished = False
-        self.outgoing: deque[str | bytes] = deque()
+        #: Messages and their sizes in bytes.
+        self.outgoing: deque[tuple[str | bytes, int]] = deque()
         #: A Task is sending what stands in `outgoing`.
         self.sending = False
 
@@ -165,7 +168,7 @@ class Link:
 
     # Called by the engine.
 
-    async def write(self, frames: list[str | bytes]) -> None:
+    async def write(self, frames: list[tuple[str | bytes, int]]) -> None:
         """Sends messages, in order, whoever waits for the host's server."""
         self.outgoing.extend(frames)
         await self._flush()
@@ -183,17 +186,17 @@ class Link:
             if not self.accepted and self.outgoing:
                 await self.accept()
             while self.outgoing:
-                frame = self.outgoing.popleft()
+                frame, size = self.outgoing.popleft()
                 if isinstance(frame, str):
                     await self.send({"type": "websocket.send", "text": frame})
                 else:
                     await self.send({"type": "websocket.send", "bytes": frame})
-                self.server._link_sent(self.number, len(frame))
+                self.server._link_sent(self.number, size)
             if self.finished:
                 await self.send({"type": "websocket.close"})
-        except (OSError, RuntimeError):
-            # The client has gone (uvicorn's ClientDisconnected is an OSError), or the server has closed it meanwhile: `read`
-            # hears of it.
+        except Exception:
+            # The client has gone, or the server has closed it meanwhile; each server says so with an exception of its own.
+            # `read` hears of it.
             self.outgoing.clear()
         finally:
             self.sending = False

@@ -8,6 +8,7 @@ the host's server.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ def take_over(server: AsyncServer, scope: Any, send: Any, target: str, remote: s
     transport.pause_reading()
     descriptor = os.dup(transport.get_extra_info("socket").fileno())
     leave(protocol)
+    Herald.stand_in(server, getattr(protocol, "connections", None))
     # Closes the host's descriptor without a word on the wire: ours keeps the connection.
     transport.abort()
     server._take_over_socket(descriptor, target, scope["headers"], remote, (scope, gone, gone), b"", [])
@@ -46,6 +48,44 @@ def is_plain_tcp(transport: Any) -> bool:
 async def gone(*args: Any) -> Any:
     """What `receive` and `send` of a connection are once it has been taken over."""
     raise RuntimeError("the connection was taken over from the ASGI server")
+
+
+# ---- uvicorn's shutdown
+
+
+class Herald:
+    """Stands among uvicorn's connections for those that were taken over, and for polls that wait.
+
+    When uvicorn shuts down it tells each connection, and waits until all are gone. So the server closes and disconnect
+    handlers run, also where no lifespan tells of the end (mounted in another application, ``--lifespan off``).
+    """
+
+    def __init__(self, server: AsyncServer, connections: set[Any]) -> None:
+        self.server = server
+        self.connections = connections
+
+    @staticmethod
+    def stand_in(server: AsyncServer, connections: Any) -> None:
+        if isinstance(connections, set) and not any(known is connections for known in server._heralded):
+            server._heralded.append(connections)
+            connections.add(Herald(server, connections))
+
+    def shutdown(self) -> None:
+        """Called by uvicorn."""
+        closing = asyncio.ensure_future(self.server.shutdown())
+        closing.add_done_callback(self.leave)
+
+    def leave(self, closing: asyncio.Future[None]) -> None:
+        self.connections.discard(self)
+        self.server._heralded = [known for known in self.server._heralded if known is not self.connections]
+
+
+def hear_of_shutdown(server: AsyncServer, send: Any) -> None:
+    """For an HTTP request: uvicorn would wait for its polls until they time out."""
+    cycle = getattr(send, "__self__", None)
+    if type(cycle).__module__.startswith("uvicorn.protocols.http."):
+        protocol = getattr(getattr(cycle, "on_response", None), "__self__", None)
+        Herald.stand_in(server, getattr(protocol, "connections", None))
 
 
 # ---- what each protocol class of uvicorn needs to take the end of its transport calmly

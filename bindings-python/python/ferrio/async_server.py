@@ -81,6 +81,8 @@ class AsyncServer(ServerCore):
         self._path = "socket.io"
         self._take_over = _asgi.take_over_enabled()
         self._eager = bool(kwargs.get("eager", True))
+        #: uvicorn's sets of connections, one for each of its servers, in which somebody hears of the shutdown.
+        self._heralded: list[set[Any]] = []
         self._tasks: set[asyncio.Future[Any]] = set()
         self._stopped: asyncio.Event | None = None
         self.async_handlers = async_handlers
