@@ -7,7 +7,7 @@ use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{ProtocolError, Reason, Text};
 
 use crate::connection::Connection;
-use crate::net::exchange::Head;
+use crate::net::exchange::{Head, Headers};
 use crate::socket::Socket;
 
 /// Takes the decision on a handshake, and its head back.
@@ -21,6 +21,13 @@ pub trait Application: Send + Sync + 'static {
     /// (`allowRequest` of engine.io. Called for handshakes only, over either transport.)
     fn allow(&self, head: Head, decide: Allow) {
         decide(head, Ok(()));
+    }
+
+    /// Headers for the answer that opens a session (`initial_headers` of engine.io): the first poll's, or the 101. One that
+    /// could not stand in HTTP is left out.
+    fn initial_headers(&self, head: &Head) -> Headers {
+        let _ = head;
+        Headers::new()
     }
 
     /// A connection opened; `head` is the request that did it.

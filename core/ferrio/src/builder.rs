@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Cookie, Cors};
 use crate::handshake::Request;
 use crate::hub::Hub;
-use crate::router::{AllowRequest, Router, Settings, Shared};
+use crate::router::{AllowRequest, InitialHeaders, Router, Settings, Shared};
 use crate::server::Server;
 use crate::typemap::TypeMap;
 
@@ -38,6 +38,7 @@ pub struct ServerBuilder {
     config: Config,
     states: TypeMap,
     allow: Option<AllowRequest>,
+    initial_headers: Option<InitialHeaders>,
     ordered: bool,
     runtime: Option<Handle>,
 }
@@ -166,6 +167,20 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds headers to the answer that opens a connection: to the first poll, or to the 101 of a WebSocket. One that could not
+    /// stand in HTTP is left out. It must not block. (`initial_headers` of engine.io.)
+    ///
+    /// ```
+    /// let builder = ferrio::Server::builder().initial_headers(|_| vec![("x-served-by".into(), "eu-1".into())]);
+    /// ```
+    pub fn initial_headers(
+        mut self,
+        headers: impl Fn(&Request) -> Vec<(String, String)> + Send + Sync + 'static,
+    ) -> Self {
+        self.initial_headers = Some(Box::new(headers));
+        self
+    }
+
     /// The runtime that serves. The current one unless said otherwise.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
@@ -177,7 +192,7 @@ impl ServerBuilder {
     /// # Panics
     /// Outside of a tokio runtime, unless it was given one.
     pub fn build(self) -> Server {
-        let Self { config, states, allow, ordered, runtime } = self;
+        let Self { config, states, allow, initial_headers, ordered, runtime } = self;
         let runtime = runtime.unwrap_or_else(Handle::current);
         let shared = Shared::new(Settings {
             runtime: runtime.clone(),
@@ -186,6 +201,7 @@ impl ServerBuilder {
             ordered,
             cleanup: config.cleanup_empty_child_namespaces,
             allow,
+            initial_headers,
         });
         let hub = Hub::new(config, Arc::new(Router(Arc::clone(&shared))), runtime);
         hub.declare(&Text::from_static("/"));

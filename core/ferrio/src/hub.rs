@@ -1,5 +1,6 @@
 //! The server below the handlers: its sessions, its namespaces, its clock, and the answers to requests.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +25,7 @@ use crate::driver;
 use crate::lane::{Wire, WireId};
 use crate::namespace::{Namespace, Receivers};
 use crate::net::answer::Reply;
-use crate::net::exchange::{BodyError, Exchange, Head, Headers, Responder, Response};
+use crate::net::exchange::{BodyError, Exchange, Head, Headers, Responder, Response, is_header_name, is_header_value};
 use crate::net::refusal::Refusal;
 use crate::net::request::{self, Action, Candidate, Content, Request, Route};
 use crate::net::{Accepted, Decide, Front, Link, websocket};
@@ -183,6 +184,8 @@ impl Hub {
                 Err(message) => decide(Err(reply.refuse_upgrade(&Refusal::Forbidden { message: Some(message) }))),
                 Ok(()) => {
                     let Candidate { revision, base64, .. } = candidate;
+                    let mut headers = headers;
+                    headers.extend(hub.app.initial_headers(&head).into_iter().filter(is_header));
                     decide(Ok(Accepted::new(headers, move |link| {
                         hub.attach(link, |id, wire| {
                             let mut outbound = hub.outbound(revision, base64);
@@ -254,12 +257,15 @@ impl Hub {
                 let sid = random_id();
                 let mut outbound = hub.outbound(revision, base64);
                 let (answering, opened) = (hub.clone(), sid.clone());
+                let initial = hub.app.initial_headers(&head);
                 // The handshake is a GET that waits for the open packet.
                 let waiting = Waiting {
                     ticket: hub.next(),
                     answer: Box::new(move |packets, _| {
                         let body = payload::encode(&packets, revision, base64);
-                        responder(reply.handshake(&opened, &answering.config, body, jsonp));
+                        let mut response = reply.handshake(&opened, &answering.config, body, jsonp);
+                        response.headers.extend(initial.into_iter().filter(is_header));
+                        responder(response);
                     }),
                 };
                 outbound.wait(Some(waiting));
@@ -449,6 +455,11 @@ fn post(
         let refused = connection.handle(input);
         responder(refused.map_or_else(|| reply.posted(), |status| reply.fail(status)));
     })
+}
+
+/// What may stand in HTTP: nothing an application got from a peer may write headers of its own.
+fn is_header((name, value): &(Cow<'static, str>, String)) -> bool {
+    is_header_name(name) && is_header_value(value)
 }
 
 fn random_id() -> Text {

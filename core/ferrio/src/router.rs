@@ -19,7 +19,7 @@ use crate::error::ConnectError;
 use crate::handshake::{Handshake, Request};
 use crate::life::{self, Life, Work};
 use crate::namespace::Receivers;
-use crate::net::Head;
+use crate::net::{Head, Headers};
 use crate::peer::Socket;
 use crate::server::Ports;
 use crate::socket;
@@ -28,6 +28,7 @@ use crate::turn::Turn;
 use crate::typemap::TypeMap;
 
 /// May this request open a session? `Err` is the text for the client.
+pub(crate) type InitialHeaders = Box<dyn Fn(&Request) -> Vec<(String, String)> + Send + Sync>;
 pub(crate) type AllowRequest = Box<dyn Fn(&Request) -> Result<(), String> + Send + Sync>;
 
 /// What all handles of one server share.
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     ordered: bool,
     cleanup: bool,
     allow: Option<AllowRequest>,
+    initial_headers: Option<InitialHeaders>,
     pub(crate) ports: Ports,
     /// The space of `/`.
     pub(crate) root: Arc<Space>,
@@ -60,11 +62,12 @@ pub(crate) struct Settings {
     pub(crate) ordered: bool,
     pub(crate) cleanup: bool,
     pub(crate) allow: Option<AllowRequest>,
+    pub(crate) initial_headers: Option<InitialHeaders>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
-        let Settings { runtime, states, max_waiting, ordered, cleanup, allow } = settings;
+        let Settings { runtime, states, max_waiting, ordered, cleanup, allow, initial_headers } = settings;
         let root = Arc::new(Space::new(Text::from_static("/"), ordered, None));
         let spaces = HashMap::from([(root.name().clone(), Arc::clone(&root))]);
         Arc::new(Self {
@@ -76,6 +79,7 @@ impl Shared {
             ordered,
             cleanup,
             allow,
+            initial_headers,
             spaces: RwLock::new(spaces),
             families: RwLock::default(),
             requests: Mutex::default(),
@@ -214,6 +218,17 @@ impl Application for Router {
             Err("Forbidden".into())
         });
         decide(request.into_head(), decision);
+    }
+
+    fn initial_headers(&self, head: &Head) -> Headers {
+        let Some(headers) = &self.0.initial_headers else { return Headers::new() };
+        let request = Request::new(head.clone());
+        let headers = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| headers(&request)));
+        let headers = headers.unwrap_or_else(|_| {
+            tracing::error!("the function for initial headers panicked");
+            Vec::new()
+        });
+        headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value)).collect()
     }
 
     fn open(&self, connection: &Arc<Connection>, head: Head) {

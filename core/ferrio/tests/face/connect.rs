@@ -8,7 +8,7 @@ use ferrio::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Host, Poller, answer_nothing, http, journal};
+use crate::support::{Client, Host, Poller, answer_nothing, http, journal, raw_head};
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -243,6 +243,26 @@ fn requests_may_be_refused_before_anything_else() {
     assert_eq!(Client::try_open(host.address, "&key=secret").0, 101);
     let polling = http(host.address, "GET", "/socket.io/?EIO=4&transport=polling", "");
     assert_eq!(polling, (403, r#"{"code":4,"message":"no key"}"#.into()));
+}
+
+#[test]
+fn the_answer_that_opens_a_connection_may_have_headers() {
+    let host = Host::with(|builder| {
+        builder.initial_headers(|request| {
+            vec![
+                ("X-Served-For".into(), request.query("who").unwrap_or_default().to_owned()),
+                ("x-torn".into(), "a\r\nx-injected: b".into()),
+            ]
+        })
+    });
+    let websocket = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for (transport, more) in [("polling", ""), ("websocket", websocket)] {
+        let target = format!("/socket.io/?EIO=4&transport={transport}&who=me");
+        let head = raw_head(host.address, &format!("GET {target} HTTP/1.1\r\nhost: x\r\n{more}\r\n"));
+        assert!(head.contains("\r\nx-served-for: me\r\n"), "{head}");
+        assert!(!head.contains("x-torn") && !head.contains("x-injected"), "{head}");
+    }
 }
 
 #[test]

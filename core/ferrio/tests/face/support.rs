@@ -259,6 +259,20 @@ pub(crate) fn http(address: SocketAddr, method: &str, path: &str, body: &str) ->
     try_http(address, method, path, body).unwrap()
 }
 
+/// The head of the answer to a request written by hand.
+pub(crate) fn raw_head(address: SocketAddr, request: &str) -> String {
+    let mut tcp = TcpStream::connect(address).unwrap();
+    tcp.set_read_timeout(Some(DEADLINE)).unwrap();
+    tcp.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        tcp.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
 fn try_http(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
     let mut tcp = TcpStream::connect(address)?;
     tcp.set_read_timeout(Some(DEADLINE))?;
