@@ -178,7 +178,7 @@ impl Connection {
         match refused {
             Some(waiting) => Err((waiting, status.unwrap_or(400))),
             None => {
-                self.flush_now();
+                self.flush();
                 Ok(())
             }
         }
@@ -210,8 +210,8 @@ impl Connection {
     /// Queues an item, from any thread.
     pub(crate) fn push(self: &Arc<Self>, item: Item) {
         let flush = self.outbound.lock().push(item);
-        if flush && !Turn::note(self) {
-            self.flush_now();
+        if flush {
+            self.flush_soon();
         }
     }
 
@@ -225,13 +225,15 @@ impl Connection {
         work(&mut self.outbound.lock())
     }
 
-    /// Flushes, at the end of the turn if there is one.
-    pub(crate) fn flush(self: &Arc<Self>) {
-        self.flush_now();
+    /// Flushes at the end of the turn, or now if there is none.
+    fn flush_soon(self: &Arc<Self>) {
+        if !Turn::note(self) {
+            self.flush();
+        }
     }
 
     /// Writes what can be written, and sees to what follows from it.
-    pub(crate) fn flush_now(self: &Arc<Self>) {
+    pub(crate) fn flush(self: &Arc<Self>) {
         let Flushed { poll, drained, ended, broken } = self.outbound.lock().flush();
         if let Some(poll) = poll {
             poll.answer();
@@ -308,8 +310,8 @@ impl Connection {
         for poll in aftermath.polls {
             poll.answer();
         }
-        if aftermath.flush && !Turn::note(self) {
-            self.flush_now();
+        if aftermath.flush {
+            self.flush_soon();
         }
         for event in aftermath.events {
             self.tell(event);

@@ -37,11 +37,6 @@ impl Dialect {
         matches!(self, Self::Python)
     }
 
-    /// Error bodies: Node `{"code":…,"message":…}`, Python a JSON string in `text/plain`.
-    pub const fn json_errors(self) -> bool {
-        matches!(self, Self::Node)
-    }
-
     /// A POST over the limit: Node answers 413 and keeps the session, Python answers 400 and ends it.
     pub const fn oversize_post_ends_session(self) -> bool {
         matches!(self, Self::Python)
@@ -66,11 +61,6 @@ impl Dialect {
             Self::Node => r#"{"message":"Invalid namespace"}"#,
             Self::Python => r#""Unable to connect""#,
         }
-    }
-
-    /// Without a CORS setting: Python refuses requests from a foreign origin, Node never looks.
-    pub const fn same_origin_by_default(self) -> bool {
-        matches!(self, Self::Python)
     }
 
     /// `OPTIONS` without CORS: Python says 200 `OK`, Node 400.
