@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from .base_namespace import BaseNamespace
+
 if TYPE_CHECKING:
     from .async_server import AsyncServer, SessionContext
 
 
-class AsyncNamespace:
+class AsyncNamespace(BaseNamespace):
     """The handlers of one namespace: methods named ``on_<event>``, plain or ``async``.
 
     `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
@@ -19,18 +21,10 @@ class AsyncNamespace:
     the class where none is given.
     """
 
-    namespace: str
-    #: Set by `AsyncServer.register_namespace`.
-    server: AsyncServer = None  # type: ignore[assignment]
-
-    def __init__(self, namespace: str | None = None) -> None:
-        self.namespace = namespace or "/"
+    server: AsyncServer
 
     def is_asyncio_based(self) -> bool:
         return True
-
-    def _set_server(self, server: AsyncServer) -> None:
-        self.server = server
 
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """Calls the method of an event and returns its result; ``None`` where there is no method.

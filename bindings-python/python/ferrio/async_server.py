@@ -6,29 +6,16 @@ import asyncio
 import builtins
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
-from . import _asgi, _environ, _lifecycle, _options, exceptions
-from ._ferrio import ServerCore
+from . import _asgi, _lifecycle, _options, exceptions
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
-
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-Resolved = tuple[Callable[..., Any], tuple[Any, ...]]
+from .base_server import BaseServer, Reason
 
 
-class Reason:
-    """Why a client was disconnected: the last argument of a disconnect handler."""
-
-    SERVER_DISCONNECT = "server disconnect"
-    CLIENT_DISCONNECT = "client disconnect"
-    PING_TIMEOUT = "ping timeout"
-    TRANSPORT_CLOSE = "transport close"
-    TRANSPORT_ERROR = "transport error"
-
-
-class AsyncServer(ServerCore):
+class AsyncServer(BaseServer):
     """A Socket.IO server on the running event loop. It starts at its first request, or in `listen` and `serve`.
 
     `logger`: ``True`` logs every event at INFO to ``socketio.server``, ``False`` errors only; or a logger of your own.
@@ -47,20 +34,10 @@ class AsyncServer(ServerCore):
     ferrio has not yet. Other keywords are ignored, as there.
     """
 
-    reason = Reason
-    reserved_events: ClassVar = ["connect", "disconnect"]
+    _namespace_class = AsyncNamespace
 
     #: Answers the questions of `python-socketio`'s client manager.
     manager: AsyncManager
-    #: The `environ` of each Engine.IO session.
-    environ: MutableMapping[str, dict[str, Any]]
-    namespace_handlers: dict[str, AsyncNamespace]
-    #: Namespaces that need no handler; ``"*"`` means every name.
-    namespaces: list[str] | str
-    always_connect: bool
-    logger: logging.Logger
-    #: ``("127.0.0.1", 8000)`` of each listener that `listen` or `serve` opened.
-    addresses: list[tuple[str, int]]
 
     def __init__(
         self,
@@ -73,93 +50,17 @@ class AsyncServer(ServerCore):
     ) -> None:
         if client_manager is not None and type(client_manager) is not AsyncManager:
             raise _options.unsupported("client managers of other kinds")
-        if json is not None and getattr(json, "__name__", "") != "json":
-            raise _options.unsupported("other modules for JSON")
-        if kwargs.get("serializer", "default") != "default":
-            raise _options.unsupported(f"serializer={kwargs['serializer']!r}")
-        self._options = _options.engine_options(kwargs)
-        self._path = "socket.io"
-        self._take_over = _asgi.take_over_enabled()
-        self._eager = bool(kwargs.get("eager", True))
-        #: uvicorn's sets of connections, one for each of its servers, in which somebody hears of the shutdown.
-        self._heralded: list[set[Any]] = []
+        super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._stopped: asyncio.Event | None = None
-        self.async_handlers = async_handlers
-        self.always_connect = bool(kwargs.get("always_connect", False))
-        self.namespaces = namespaces or ["/"]
-        self.namespace_handlers = {}
-        self.environ = _environ.Environs(self)
-        self.not_handled = object()
         self.async_mode = "asgi"
-        self.addresses = []
-        self.logger = make_logger("socketio.server", logger)
-        self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
-        self._verbose = self.logger.isEnabledFor(logging.INFO)
         self.manager = client_manager or AsyncManager()
         self.manager.set_server(self)
-        _lifecycle.watch(self)
 
     def is_asyncio_based(self) -> bool:
         return True
 
     # ---- handlers
-
-    def on(
-        self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None
-    ) -> Callable[[Handler], Handler]:
-        """Registers the handler of an event, given here or decorated. The last one wins.
-
-        The event ``"*"`` stands for every event without a handler of its own, whose name is then the first argument; so does
-        the namespace ``"*"``. A handler is called with the sid and the client's arguments (``connect``: sid, environ, auth;
-        ``disconnect``: sid, reason); what it returns is the client's acknowledgement.
-        """
-
-        def register(handler: Handler) -> Handler:
-            self.handlers.setdefault(namespace or "/", {})[event] = handler
-            return handler
-
-        if handler is not None:
-            register(handler)
-        return register
-
-    def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Registers the handler of the event that is named as the decorated function. ``@event`` or ``@event(namespace=…)``."""
-        if len(args) == 1 and not kwargs and callable(args[0]):
-            return self.on(args[0].__name__)(args[0])
-
-        def register(handler: Handler) -> Handler:
-            return self.on(handler.__name__, *args, **kwargs)(handler)
-
-        return register
-
-    def register_namespace(self, namespace_handler: AsyncNamespace) -> None:
-        """Registers an `AsyncNamespace`. Function handlers of the same namespace come first."""
-        if not isinstance(namespace_handler, AsyncNamespace):
-            raise ValueError("Not a namespace instance")
-        if not namespace_handler.is_asyncio_based():
-            raise ValueError("Not a valid namespace class for this server")
-        namespace_handler._set_server(self)
-        self.namespace_handlers[namespace_handler.namespace] = namespace_handler
-
-    def _resolve(self, event: Any, namespace: str) -> Resolved | None:
-        """The handler of an event and the arguments before the sid."""
-        own = self.handlers.get(namespace, {})
-        every = self.handlers.get("*", {})
-        catch_all = event not in self.reserved_events
-        if event in own:
-            return own[event], ()
-        if catch_all and "*" in own:
-            return own["*"], (event,)
-        if event in every:
-            return every[event], (namespace,)
-        if catch_all and "*" in every:
-            return every["*"], (event, namespace)
-        if (handler := self.namespace_handlers.get(namespace)) is not None:
-            return of_class(handler, event, ())
-        if (handler := self.namespace_handlers.get("*")) is not None:
-            return of_class(handler, event, (namespace,))
-        return None
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """Runs the handler of `connect` or `disconnect`."""
@@ -247,15 +148,6 @@ class AsyncServer(ServerCore):
         finally:
             self._release(socket)
 
-    def transport(self, sid: str, namespace: str | None = None) -> str:
-        """``"polling"`` or ``"websocket"``. `KeyError` for a client that is gone."""
-        return self._transport(sid, namespace or "/")
-
-    def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
-        """The one `environ` of a client's connection; ``None`` for a client that is gone."""
-        eio_sid = self._eio_sid(sid, namespace or "/")
-        return None if eio_sid is None else self.environ.get(eio_sid)
-
     # ---- tasks
 
     def start_background_task(
@@ -335,9 +227,6 @@ class AsyncServer(ServerCore):
         """Not there yet: python-socketio's admin interface."""
         raise _options.unsupported("instrument()")
 
-    def _options_text(self) -> str:
-        return _options.dump(self._options | {"path": self._path})
-
     # ---- called by the engine
 
     async def _on_connect(self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any) -> None:
@@ -397,15 +286,6 @@ class AsyncServer(ServerCore):
         context = {"message": f"Exception in the handler of the Socket.IO event {what!r}", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
 
-    def _log_event(self, event: Any, sid: str, namespace: str) -> None:
-        self.logger.info('received event "%s" from %s [%s]', event, sid, namespace)
-
-    def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
-        self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
-
-    def _make_environ(self, source: tuple[Any, ...] | None) -> dict[str, Any]:
-        return _environ.make(source)
-
     def _listen_in_thread(self, loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
         """Hears the engine in place of a loop that can watch no descriptor."""
 
@@ -434,25 +314,3 @@ class SessionContext:
 
     async def __aexit__(self, *args: object) -> None:
         await self.server.save_session(self.sid, self.session, namespace=self.namespace)
-
-
-def of_class(handler: AsyncNamespace, event: Any, prefix: tuple[Any, ...]) -> Resolved:
-    """A class's handler of an event: its method, or `trigger_event` where the class dispatches in its own way."""
-    if type(handler).trigger_event is not AsyncNamespace.trigger_event or "trigger_event" in vars(handler):
-        return handler.trigger_event, (event, *prefix)
-    return getattr(handler, "on_" + (event or ""), nothing), prefix
-
-
-def nothing(*args: Any) -> None:
-    """The handler of an event that a class has no method for: its acknowledgement is empty."""
-
-
-def make_logger(name: str, logger: bool | logging.Logger) -> logging.Logger:
-    """python-socketio's rule: a bool sets up the named logger, unless the application has done so."""
-    if not isinstance(logger, bool):
-        return logger
-    named = logging.getLogger(name)
-    if named.level == logging.NOTSET:
-        named.setLevel(logging.INFO if logger else logging.ERROR)
-        named.addHandler(logging.StreamHandler())
-    return named

@@ -1,0 +1,183 @@
+"""What the servers have in common: their options, and which handler belongs to an event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, MutableMapping
+from typing import Any, ClassVar, TypeVar
+
+from . import _asgi, _environ, _lifecycle, _options
+from ._ferrio import ServerCore
+from .base_namespace import BaseNamespace
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+Resolved = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Reason:
+    """Why a client was disconnected: the last argument of a disconnect handler."""
+
+    SERVER_DISCONNECT = "server disconnect"
+    CLIENT_DISCONNECT = "client disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+
+
+class BaseServer(ServerCore):
+    """Not to be used itself: see `AsyncServer`."""
+
+    reason = Reason
+    reserved_events: ClassVar = ["connect", "disconnect"]
+    #: The class of namespace classes that this server takes.
+    _namespace_class: ClassVar[type[BaseNamespace]]
+
+    #: The `environ` of each Engine.IO session.
+    environ: MutableMapping[str, dict[str, Any]]
+    namespace_handlers: dict[str, BaseNamespace]
+    #: Namespaces that need no handler; ``"*"`` means every name.
+    namespaces: list[str] | str
+    always_connect: bool
+    logger: logging.Logger
+    #: ``("127.0.0.1", 8000)`` of each listener that `listen` or `serve` opened.
+    addresses: list[tuple[str, int]]
+
+    def __init__(
+        self,
+        client_manager: Any = None,
+        logger: bool | logging.Logger = False,
+        json: Any = None,
+        async_handlers: bool = True,
+        namespaces: list[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if json is not None and getattr(json, "__name__", "") != "json":
+            raise _options.unsupported("other modules for JSON")
+        if kwargs.get("serializer", "default") != "default":
+            raise _options.unsupported(f"serializer={kwargs['serializer']!r}")
+        self._options = _options.engine_options(kwargs)
+        self._path = "socket.io"
+        self._take_over = _asgi.take_over_enabled()
+        self._eager = bool(kwargs.get("eager", True))
+        #: uvicorn's sets of connections, one for each of its servers, in which somebody hears of the shutdown.
+        self._heralded: list[set[Any]] = []
+        self.async_handlers = async_handlers
+        self.always_connect = bool(kwargs.get("always_connect", False))
+        self.namespaces = namespaces or ["/"]
+        self.namespace_handlers = {}
+        self.environ = _environ.Environs(self)
+        self.not_handled = object()
+        self.addresses = []
+        self.logger = make_logger("socketio.server", logger)
+        self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
+        self._verbose = self.logger.isEnabledFor(logging.INFO)
+        _lifecycle.watch(self)
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return False
+
+    # ---- handlers
+
+    def on(
+        self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Registers the handler of an event, given here or decorated. The last one wins.
+
+        The event ``"*"`` stands for every event without a handler of its own, whose name is then the first argument; so does
+        the namespace ``"*"``. A handler is called with the sid and the client's arguments (``connect``: sid, environ, auth;
+        ``disconnect``: sid, reason); what it returns is the client's acknowledgement.
+        """
+
+        def register(handler: Handler) -> Handler:
+            self.handlers.setdefault(namespace or "/", {})[event] = handler
+            return handler
+
+        if handler is not None:
+            register(handler)
+        return register
+
+    def event(self, *args: Any, **kwargs: Any) -> Any:
+        """Registers the handler of the event that is named as the decorated function. ``@event`` or ``@event(namespace=…)``."""
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return self.on(args[0].__name__)(args[0])
+
+        def register(handler: Handler) -> Handler:
+            return self.on(handler.__name__, *args, **kwargs)(handler)
+
+        return register
+
+    def register_namespace(self, namespace_handler: BaseNamespace) -> None:
+        """Registers a class of handlers. Function handlers of the same namespace come first."""
+        if not isinstance(namespace_handler, BaseNamespace):
+            raise ValueError("Not a namespace instance")
+        if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
+            raise ValueError("Not a valid namespace class for this server")
+        namespace_handler._set_server(self)
+        self.namespace_handlers[namespace_handler.namespace] = namespace_handler
+
+    def _resolve(self, event: Any, namespace: str) -> Resolved | None:
+        """The handler of an event and the arguments before the sid."""
+        own = self.handlers.get(namespace, {})
+        every = self.handlers.get("*", {})
+        catch_all = event not in self.reserved_events
+        if event in own:
+            return own[event], ()
+        if catch_all and "*" in own:
+            return own["*"], (event,)
+        if event in every:
+            return every[event], (namespace,)
+        if catch_all and "*" in every:
+            return every["*"], (event, namespace)
+        if (handler := self.namespace_handlers.get(namespace)) is not None:
+            return self._method(handler, event, ())
+        if (handler := self.namespace_handlers.get("*")) is not None:
+            return self._method(handler, event, (namespace,))
+        return None
+
+    def _method(self, handler: BaseNamespace, event: Any, prefix: tuple[Any, ...]) -> Resolved:
+        """A class's handler of an event: its method, or `trigger_event` where the class dispatches in its own way."""
+        ordinary = self._namespace_class.trigger_event
+        if type(handler).trigger_event is not ordinary or "trigger_event" in vars(handler):
+            return handler.trigger_event, (event, *prefix)
+        return getattr(handler, "on_" + (event or ""), nothing), prefix
+
+    # ---- clients
+
+    def transport(self, sid: str, namespace: str | None = None) -> str:
+        """``"polling"`` or ``"websocket"``. `KeyError` for a client that is gone."""
+        return self._transport(sid, namespace or "/")
+
+    def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
+        """The one `environ` of a client's connection; ``None`` for a client that is gone."""
+        eio_sid = self._eio_sid(sid, namespace or "/")
+        return None if eio_sid is None else self.environ.get(eio_sid)
+
+    def _options_text(self) -> str:
+        return _options.dump(self._options | {"path": self._path})
+
+    # ---- called by the engine
+
+    def _log_event(self, event: Any, sid: str, namespace: str) -> None:
+        self.logger.info('received event "%s" from %s [%s]', event, sid, namespace)
+
+    def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
+        self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
+
+    def _make_environ(self, source: tuple[Any, ...] | None) -> dict[str, Any]:
+        return _environ.make(source)
+
+
+def nothing(*args: Any) -> None:
+    """The handler of an event that a class has no method for: its acknowledgement is empty."""
+
+
+def make_logger(name: str, logger: bool | logging.Logger) -> logging.Logger:
+    """python-socketio's rule: a bool sets up the named logger, unless the application has done so."""
+    if not isinstance(logger, bool):
+        return logger
+    named = logging.getLogger(name)
+    if named.level == logging.NOTSET:
+        named.setLevel(logging.INFO if logger else logging.ERROR)
+        named.addHandler(logging.StreamHandler())
+    return named
