@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import builtins
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from . import _asgi, _lifecycle, _options, exceptions
+from . import _asgi, _lifecycle, _options
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
-from .base_server import BaseServer, Reason
+from .base_server import BaseServer, answer_of
 
 
 class AsyncServer(BaseServer):
@@ -62,20 +61,12 @@ class AsyncServer(BaseServer):
 
     # ---- handlers
 
+    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
+        return await finished(handler, *args)
+
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        """Runs the handler of `connect` or `disconnect`."""
-        found = self._resolve(event, namespace)
-        if found is None:
-            return self.not_handled
-        handler, prefix = found
         try:
-            try:
-                return await finished(handler, *prefix, *args)
-            except TypeError:
-                if event != "disconnect":
-                    raise
-                # Written before the handler was given a reason.
-                return await finished(handler, *prefix, *args[:-1])
+            return await super()._trigger_event(event, namespace, *args)
         except asyncio.CancelledError:
             return None
 
@@ -109,26 +100,18 @@ class AsyncServer(BaseServer):
         `timeout` in seconds; ``None`` waits as long as the client is there. Raises `exceptions.TimeoutError` when it is over,
         and at once when the client leaves.
         """
-        if to is None and sid is None:
-            raise ValueError("Cannot use call() to broadcast.")
-        if not self.async_handlers:
-            raise RuntimeError("Cannot use call() when async_handlers is False.")
-        if not self._running:
-            raise exceptions.TimeoutError()
-        answer = await self._ask(event, data, to or sid, namespace or "/", timeout)
-        return tuple(answer) if len(answer) > 1 else answer[0] if answer else None
+        self._check_call(to, sid)
+        return answer_of(await self._ask(event, data, to or sid, namespace or "/", timeout))
 
     # ---- sessions
 
     async def get_session(self, sid: str, namespace: str | None = None) -> Any:
         """The dictionary that belongs to a client, in a namespace. `KeyError` for a client that is gone."""
-        namespace = namespace or "/"
-        return self._sessions(sid, namespace).setdefault(namespace, {})
+        return self._session_of(sid, namespace)
 
     async def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
         """Replaces what `get_session` gives. `KeyError` for a client that is gone."""
-        namespace = namespace or "/"
-        self._sessions(sid, namespace)[namespace] = session
+        self._keep_session(sid, session, namespace)
 
     def session(self, sid: str, namespace: str | None = None) -> SessionContext:
         """``async with server.session(sid) as session:`` gets the session and saves it at the end."""
@@ -138,15 +121,7 @@ class AsyncServer(BaseServer):
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
-        namespace = namespace or "/"
-        socket = self._leave(sid, namespace)
-        if socket is None:
-            return
-        self.logger.info("Disconnecting %s [%s]", sid, namespace)
-        try:
-            await self._trigger_event("disconnect", namespace, sid, Reason.SERVER_DISCONNECT)
-        finally:
-            self._release(socket)
+        await self._send_away(sid, namespace or "/")
 
     # ---- tasks
 
@@ -223,59 +198,7 @@ class AsyncServer(BaseServer):
         """Not there yet: python-socketio attaches to aiohttp and sanic."""
         raise _options.unsupported("attach() (serve ASGIApp, or use AsyncServer.serve)")
 
-    def instrument(self, *args: Any, **kwargs: Any) -> Any:
-        """Not there yet: python-socketio's admin interface."""
-        raise _options.unsupported("instrument()")
-
     # ---- called by the engine
-
-    async def _on_connect(self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any) -> None:
-        """Asks the connect handler, and lets the client in or refuses it."""
-        if not (
-            namespace in self.handlers
-            or namespace in self.namespace_handlers
-            or self.namespaces == "*"
-            or namespace in self.namespaces
-        ):
-            self._reject(socket, "Unable to connect")
-            return
-        if self.always_connect:
-            self._accept(socket)
-        refusal: Any = exceptions.ConnectionRefusedError().error_args
-        try:
-            accepted = await self._ask_connect(namespace, sid, eio_sid, auth)
-        except exceptions.ConnectionRefusedError as error:
-            accepted, refusal = False, error.error_args
-        except builtins.ConnectionRefusedError:
-            accepted, refusal = False, {"message": "Connection refused by server"}
-        if accepted is not False:
-            if not self.always_connect:
-                self._accept(socket)
-        elif self.always_connect:
-            self._expel(socket)
-        else:
-            self._reject(socket, refusal)
-
-    async def _ask_connect(self, namespace: str, sid: str, eio_sid: str, auth: Any) -> Any:
-        if self._resolve("connect", namespace) is None:
-            return None
-        environ = self.environ[eio_sid]
-        if auth:
-            return await self._trigger_event("connect", namespace, sid, environ, auth)
-        try:
-            return await self._trigger_event("connect", namespace, sid, environ, None)
-        except TypeError as error:
-            # Perhaps written before the handler was given `auth`.
-            try:
-                return await self._trigger_event("connect", namespace, sid, environ)
-            except TypeError:
-                raise error from None
-
-    async def _on_disconnect(self, socket: int, sid: str, namespace: str, reason: str) -> None:
-        try:
-            await self._trigger_event("disconnect", namespace, sid, reason)
-        finally:
-            self._release(socket)
 
     def _report(self, error: BaseException, what: Any) -> None:
         """An exception that a handler did not catch. It costs nobody else anything."""

@@ -1,12 +1,17 @@
-"""What the servers have in common: their options, and which handler belongs to an event."""
+"""What the servers have in common: their options, which handler belongs to an event, and the rules of connecting.
+
+A rule that calls a handler is a coroutine here. `AsyncServer` awaits it; `Server`, whose handlers return at once or block,
+runs it from its beginning to its end.
+"""
 
 from __future__ import annotations
 
+import builtins
 import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any, ClassVar, TypeVar
 
-from . import _asgi, _environ, _lifecycle, _options
+from . import _asgi, _environ, _lifecycle, _options, exceptions
 from ._ferrio import ServerCore
 from .base_namespace import BaseNamespace
 
@@ -142,6 +147,82 @@ class BaseServer(ServerCore):
             return handler.trigger_event, (event, *prefix)
         return getattr(handler, "on_" + (event or ""), nothing), prefix
 
+    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
+        """The result of a handler."""
+        raise NotImplementedError
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """Runs the handler of `connect` or `disconnect`."""
+        found = self._resolve(event, namespace)
+        if found is None:
+            return self.not_handled
+        handler, prefix = found
+        try:
+            return await self._run(handler, *prefix, *args)
+        except TypeError:
+            if event != "disconnect":
+                raise
+            # Written before the handler was given a reason.
+            return await self._run(handler, *prefix, *args[:-1])
+
+    # ---- clients coming and going
+
+    async def _on_connect(self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any) -> None:
+        """Asks the connect handler, and lets the client in or refuses it."""
+        if not (
+            namespace in self.handlers
+            or namespace in self.namespace_handlers
+            or self.namespaces == "*"
+            or namespace in self.namespaces
+        ):
+            self._reject(socket, "Unable to connect")
+            return
+        if self.always_connect:
+            self._accept(socket)
+        refusal: Any = exceptions.ConnectionRefusedError().error_args
+        try:
+            accepted = await self._ask_connect(namespace, sid, eio_sid, auth)
+        except exceptions.ConnectionRefusedError as error:
+            accepted, refusal = False, error.error_args
+        except builtins.ConnectionRefusedError:
+            accepted, refusal = False, {"message": "Connection refused by server"}
+        if accepted is not False:
+            if not self.always_connect:
+                self._accept(socket)
+        elif self.always_connect:
+            self._expel(socket)
+        else:
+            self._reject(socket, refusal)
+
+    async def _ask_connect(self, namespace: str, sid: str, eio_sid: str, auth: Any) -> Any:
+        if self._resolve("connect", namespace) is None:
+            return None
+        environ = self.environ[eio_sid]
+        if auth:
+            return await self._trigger_event("connect", namespace, sid, environ, auth)
+        try:
+            return await self._trigger_event("connect", namespace, sid, environ, None)
+        except TypeError as error:
+            # Perhaps written before the handler was given `auth`.
+            try:
+                return await self._trigger_event("connect", namespace, sid, environ)
+            except TypeError:
+                raise error from None
+
+    async def _on_disconnect(self, socket: int, sid: str, namespace: str, reason: str) -> None:
+        """Tells the disconnect handler. The client's rooms and session go when it has ended."""
+        try:
+            await self._trigger_event("disconnect", namespace, sid, reason)
+        finally:
+            self._release(socket)
+
+    async def _send_away(self, sid: str, namespace: str) -> None:
+        """`disconnect()`."""
+        socket = self._leave(sid, namespace)
+        if socket is not None:
+            self.logger.info("Disconnecting %s [%s]", sid, namespace)
+            await self._on_disconnect(socket, sid, namespace, Reason.SERVER_DISCONNECT)
+
     # ---- clients
 
     def transport(self, sid: str, namespace: str | None = None) -> str:
@@ -152,6 +233,27 @@ class BaseServer(ServerCore):
         """The one `environ` of a client's connection; ``None`` for a client that is gone."""
         eio_sid = self._eio_sid(sid, namespace or "/")
         return None if eio_sid is None else self.environ.get(eio_sid)
+
+    def instrument(self, *args: Any, **kwargs: Any) -> Any:
+        """Not there yet: python-socketio's admin interface."""
+        raise _options.unsupported("instrument()")
+
+    def _session_of(self, sid: str, namespace: str | None) -> Any:
+        namespace = namespace or "/"
+        return self._sessions(sid, namespace).setdefault(namespace, {})
+
+    def _keep_session(self, sid: str, session: Any, namespace: str | None) -> None:
+        namespace = namespace or "/"
+        self._sessions(sid, namespace)[namespace] = session
+
+    def _check_call(self, to: str | None, sid: str | None) -> None:
+        """What `call` raises before it sends anything."""
+        if to is None and sid is None:
+            raise ValueError("Cannot use call() to broadcast.")
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use call() when async_handlers is False.")
+        if not self._running:
+            raise exceptions.TimeoutError()
 
     def _options_text(self) -> str:
         return _options.dump(self._options | {"path": self._path})
@@ -166,6 +268,11 @@ class BaseServer(ServerCore):
 
     def _make_environ(self, source: tuple[Any, ...] | None) -> dict[str, Any]:
         return _environ.make(source)
+
+
+def answer_of(arguments: list[Any]) -> Any:
+    """What `call` returns: ``None``, the value, or a tuple of several values."""
+    return tuple(arguments) if len(arguments) > 1 else arguments[0] if arguments else None
 
 
 def nothing(*args: Any) -> None:
