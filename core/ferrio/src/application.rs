@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{ProtocolError, Reason, Text};
 
@@ -41,6 +42,11 @@ pub trait Application: Send + Sync + 'static {
 
     /// An event came. Answer an `id` with [`Socket::ack`].
     fn message(&self, socket: &Socket, id: Option<u64>, payload: Payload);
+
+    /// A message came on a connection without Socket.IO ([`Layer::EngineIo`](ferrio_protocol::session::Layer)).
+    fn data(&self, connection: &Arc<Connection>, data: Frame) {
+        let _ = (connection, data);
+    }
 
     /// The peer broke the Socket.IO protocol; the disconnect follows. Called for each of its sockets.
     fn fault(&self, socket: &Socket, error: &ProtocolError) {

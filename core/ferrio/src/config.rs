@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ferrio_protocol::engine::Transport;
+use ferrio_protocol::session::Layer;
 use ferrio_protocol::{Dialect, Limits};
 
 /// How a server behaves. `Config::default()` is socket.io 4.8's defaults plus the limits of [`Limits`].
@@ -46,6 +47,8 @@ pub struct Config {
     pub header_timeout: Duration,
     /// Drop a dynamic namespace when its last socket leaves. False.
     pub cleanup_empty_child_namespaces: bool,
+    /// What stands above Engine.IO. Socket.IO.
+    pub layer: Layer,
     /// Limits of the protocol.
     pub limits: Limits,
 }
@@ -103,6 +106,7 @@ impl Default for Config {
             max_header_bytes: 16 << 10,
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,
+            layer: Layer::SocketIo,
             limits: Limits::default(),
         }
     }

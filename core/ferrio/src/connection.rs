@@ -215,6 +215,14 @@ impl Connection {
         }
     }
 
+    /// Sends messages that are none of Socket.IO's: all of them, or, if they are volatile, perhaps none. From any thread.
+    pub fn write(self: &Arc<Self>, items: &[Item]) {
+        let flush = self.outbound.lock().push_all(items);
+        if flush {
+            self.flush_soon();
+        }
+    }
+
     /// Bytes past the queue on one WebSocket.
     pub(crate) fn push_raw(&self, wire: WireId, bytes: Bytes, close: bool) {
         self.outbound.lock().push_raw(wire, bytes, close);
@@ -397,6 +405,7 @@ impl Connection {
             }
             Event::Closed { reason, detail } => self.closed(reason, detail),
             Event::Upgraded => app.upgrade(self),
+            Event::Data(data) => app.data(self, data),
             // The client's.
             Event::Opened(_) | Event::ConnectError { .. } => {}
         }

@@ -70,6 +70,7 @@ impl Hub {
             connect_timeout: config.connect_timeout,
             close_timeout: config.close_timeout,
             allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
+            layer: config.layer,
         });
         let clock = Arc::new(Clock::default());
         runtime.spawn(Arc::clone(&clock).run());

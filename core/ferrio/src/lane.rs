@@ -7,7 +7,8 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use ferrio_protocol::engine::{self, Frame, Revision};
+use ferrio_protocol::Message;
+use ferrio_protocol::engine::{Frame, Revision};
 use ferrio_protocol::message::{self, Body, Item};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -28,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) blocked: bool,
     pub(crate) said_close: bool,
     pub(crate) broken: Option<Cow<'static, str>>,
+    /// Messages in `pending` (or fetched by the task) that somebody wants to know of when they are out.
+    awaited: Vec<Arc<Message>>,
 }
 
 /// Where a lane's bytes go.
@@ -82,7 +85,16 @@ pub trait HostLink: Send + Sync {
 
 impl Lane {
     pub(crate) fn new(id: WireId, wire: Wire) -> Self {
-        Self { id, wire, pending: VecDeque::new(), pending_bytes: 0, blocked: false, said_close: false, broken: None }
+        Self {
+            id,
+            wire,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            blocked: false,
+            said_close: false,
+            broken: None,
+            awaited: Vec::new(),
+        }
     }
 
     /// Everything pushed is out.
@@ -128,15 +140,11 @@ impl Lane {
                 && let Some(item) = queue.pop_front()
             {
                 *queued -= item.weight();
-                let mut push = |packet: engine::Packet| {
+                item.packets(|packet| {
                     let frame = packet.encode(revision, base64);
                     *in_flight += frame_len(&frame);
                     frames.push(frame);
-                };
-                match item.body {
-                    Body::Control(packet) => push(packet),
-                    Body::Message(message) => message.packets(push),
-                }
+                });
             }
             self.blocked = *in_flight >= HOST_WINDOW;
             if !frames.is_empty() {
@@ -150,7 +158,12 @@ impl Lane {
             *queued -= item.weight();
             match item.body {
                 Body::Control(packet) => self.push(message::frame(&packet.encode(revision, base64))),
-                Body::Message(message) => message.frames(revision, base64, |bytes| self.push(bytes)),
+                Body::Message(message) => {
+                    message.frames(revision, base64, |bytes| self.push(bytes));
+                    if message.has_receipt() {
+                        self.awaited.push(message);
+                    }
+                }
             }
         }
     }
@@ -191,7 +204,17 @@ impl Lane {
         if self.pending.is_empty() && self.pending.capacity() > GATHER * 2 {
             self.pending = VecDeque::new();
         }
+        if self.pending.is_empty() {
+            self.settle();
+        }
         !self.blocked
+    }
+
+    /// What was to be sent is out: whoever wants to know of it hears so.
+    pub(crate) fn settle(&mut self) {
+        if !self.awaited.is_empty() {
+            self.awaited = Vec::new();
+        }
     }
 
     pub(crate) fn writable(&mut self, sent: usize) {

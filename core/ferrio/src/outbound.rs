@@ -9,7 +9,7 @@ use std::mem;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{self, Revision};
-use ferrio_protocol::message::{Body, Item};
+use ferrio_protocol::message::Item;
 
 use crate::lane::{Lane, Wire, WireId};
 
@@ -80,13 +80,11 @@ impl Poll {
     pub(crate) fn answer(self) {
         let compress = self.items.iter().any(|item| item.compress);
         let mut packets = Vec::with_capacity(self.items.len() + 1);
-        for item in self.items {
-            match item.body {
-                Body::Control(packet) => packets.push(packet),
-                Body::Message(message) => message.packets(|packet| packets.push(packet)),
-            }
+        for item in &self.items {
+            item.packets(|packet| packets.push(packet));
         }
         packets.extend(self.end);
+        // The items go after it, and with them their receipts.
         (self.waiting.answer)(packets, compress);
     }
 }
@@ -130,6 +128,12 @@ impl Outbound {
             self.slow = true;
         }
         !mem::replace(&mut self.noted, true)
+    }
+
+    /// Queues items, all of them or none. Returns whether the caller must see to a flush.
+    pub(crate) fn push_all(&mut self, items: &[Item]) -> bool {
+        // Nothing is flushed in between, so all see the same.
+        items.iter().fold(false, |flush, item| self.push(item.clone()) | flush)
     }
 
     /// Nothing is stuck: what is pushed now leaves now.
@@ -297,6 +301,7 @@ impl Outbound {
         if let Some(lane) = self.lane(wire) {
             lane.pending_bytes = lane.pending.iter().map(Bytes::len).sum();
             lane.blocked = false;
+            lane.settle();
         }
         self.noted = true;
     }

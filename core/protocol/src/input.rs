@@ -149,6 +149,8 @@ pub enum Event {
         /// The namespace.
         nsp: Text,
     },
+    /// Without Socket.IO above it ([`Layer::EngineIo`](crate::session::Layer)): a message.
+    Data(Frame),
     /// The peer broke the Socket.IO protocol; `Closed` follows.
     Fault(ProtocolError),
     /// The connection is over for the application. The transport may live a little longer to say so.

@@ -3,6 +3,7 @@
 //! A server's WebSocket frames are not masked, so they are the same bytes for everybody: the frame is written around the
 //! packet at encoding time, and long-polling takes the packet out of it again by slicing.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -15,36 +16,60 @@ use crate::text::Text;
 /// Longest WebSocket header of a server: two bytes and a 64-bit length.
 const HEADER_ROOM: usize = 10;
 
-/// An encoded Socket.IO packet with its attachments: one item everywhere, never split, never interleaved.
+/// An encoded Socket.IO packet with its attachments: one item everywhere, never split, never interleaved. Or, without
+/// Socket.IO, a text message and binary ones behind it, any of which may be missing.
 #[derive(Debug)]
 pub struct Message {
-    /// The text frame: WebSocket header, `4`, packet.
+    /// The text frame: WebSocket header, `4`, packet. Empty where there is no text.
     frame: Bytes,
     /// Where the `4` stands in `frame`.
     body: usize,
     attachments: Vec<Bytes>,
     /// Frames of the attachments, made when a WebSocket first wants them: v3 and v4 differ by a type byte.
     binary: [OnceLock<Vec<Bytes>>; 2],
+    receipt: Option<Receipt>,
 }
+
+/// Dropped when the last of a message's receivers has handed it to its transport, or has ended. That may happen with locks
+/// held: the drop may only queue.
+pub type Receipt = Box<dyn Any + Send + Sync>;
 
 impl Message {
     /// Encodes a packet.
     pub fn new(packet: Packet) -> Self {
-        let mut buffer = Vec::with_capacity(HEADER_ROOM + 1 + packet.encoded_room());
-        buffer.resize(HEADER_ROOM, 0);
-        buffer.push(b'4');
-        packet.encode(&mut buffer);
-        let length = buffer.len() - HEADER_ROOM;
-        let mut header = SmallVec::<[u8; HEADER_ROOM]>::new();
-        push_header(&mut header, 0x81, length);
-        let start = HEADER_ROOM - header.len();
-        buffer[start..HEADER_ROOM].copy_from_slice(&header);
-        Self {
-            frame: Bytes::from(buffer).slice(start..),
-            body: header.len(),
-            attachments: packet.into_attachments(),
-            binary: [OnceLock::new(), OnceLock::new()],
+        let (frame, body) = text_frame(packet.encoded_room(), |buffer| packet.encode(buffer));
+        Self::with(frame, body, packet.into_attachments())
+    }
+
+    /// Encodes messages that are none of Socket.IO's, in as few items as their order allows: a text begins a new one.
+    pub fn raw(data: impl IntoIterator<Item = Frame>) -> SmallVec<[Self; 1]> {
+        let mut messages: SmallVec<[Self; 1]> = SmallVec::new();
+        for frame in data {
+            match (frame, messages.last_mut()) {
+                (Frame::Text(text), _) => {
+                    let (frame, body) = text_frame(text.len(), |buffer| buffer.extend_from_slice(text.as_bytes()));
+                    messages.push(Self::with(frame, body, Vec::new()));
+                }
+                (Frame::Binary(bytes), Some(last)) => last.attachments.push(bytes),
+                (Frame::Binary(bytes), None) => messages.push(Self::with(Bytes::new(), 0, vec![bytes])),
+            }
         }
+        messages
+    }
+
+    fn with(frame: Bytes, body: usize, attachments: Vec<Bytes>) -> Self {
+        Self { frame, body, attachments, binary: [OnceLock::new(), OnceLock::new()], receipt: None }
+    }
+
+    /// Has `receipt` dropped when every receiver is done with this message.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Receipt) -> Self {
+        Self { receipt: Some(receipt), ..self }
+    }
+
+    /// Somebody wants to know when it has been handed to the transports.
+    pub fn has_receipt(&self) -> bool {
+        self.receipt.is_some()
     }
 
     /// Encodes an event.
@@ -57,7 +82,7 @@ impl Message {
         Self::new(Packet::Ack { nsp: nsp.clone(), id, payload })
     }
 
-    /// The Engine.IO packet: `4` and the Socket.IO packet.
+    /// The Engine.IO packet: `4` and the Socket.IO packet (or the text). Empty where there is no text.
     pub fn text(&self) -> &[u8] {
         &self.frame[self.body..]
     }
@@ -65,7 +90,9 @@ impl Message {
     /// The Engine.IO packets for a polling payload, text first.
     pub fn packets(&self, mut push: impl FnMut(engine::Packet)) {
         // The builder wrote a digit and text into the frame, so the check cannot fail.
-        if let Ok(text) = Text::from_utf8(self.frame.slice(self.body + 1..)) {
+        if !self.frame.is_empty()
+            && let Ok(text) = Text::from_utf8(self.frame.slice(self.body + 1..))
+        {
             push(engine::Packet::Message(text));
         }
         for attachment in &self.attachments {
@@ -75,7 +102,9 @@ impl Message {
 
     /// The bytes for a server's WebSocket, in order. With `base64` attachments travel as text.
     pub fn frames(&self, revision: Revision, base64: bool, mut push: impl FnMut(Bytes)) {
-        push(self.frame.clone());
+        if !self.frame.is_empty() {
+            push(self.frame.clone());
+        }
         if self.attachments.is_empty() {
             return;
         }
@@ -118,7 +147,7 @@ pub struct Item {
 pub enum Body {
     /// A packet of the engine's own: open, ping, pong, close, noop.
     Control(engine::Packet),
-    /// A Socket.IO packet, shared.
+    /// A Socket.IO packet (or raw messages), shared.
     Message(Arc<Message>),
 }
 
@@ -130,7 +159,20 @@ impl Item {
 
     /// A message with default flags.
     pub fn message(message: Message) -> Self {
-        Self { body: Body::Message(Arc::new(message)), volatile: false, compress: true }
+        Self::shared(Arc::new(message))
+    }
+
+    /// A message that others hold, too, with default flags.
+    pub fn shared(message: Arc<Message>) -> Self {
+        Self { body: Body::Message(message), volatile: false, compress: true }
+    }
+
+    /// The Engine.IO packets it is made of.
+    pub fn packets(&self, mut push: impl FnMut(engine::Packet)) {
+        match &self.body {
+            Body::Control(packet) => push(packet.clone()),
+            Body::Message(message) => message.packets(push),
+        }
     }
 
     /// Bytes it counts in an outbound queue.
@@ -152,6 +194,20 @@ pub fn frame(content: &Frame) -> Bytes {
     push_header(&mut buffer, opcode, bytes.len());
     buffer.extend_from_slice(bytes);
     buffer.into()
+}
+
+/// The frame of a text message, and where in it the message begins.
+fn text_frame(room: usize, write: impl FnOnce(&mut Vec<u8>)) -> (Bytes, usize) {
+    let mut buffer = Vec::with_capacity(HEADER_ROOM + 1 + room);
+    buffer.resize(HEADER_ROOM, 0);
+    buffer.push(b'4');
+    write(&mut buffer);
+    let length = buffer.len() - HEADER_ROOM;
+    let mut header = SmallVec::<[u8; HEADER_ROOM]>::new();
+    push_header(&mut header, 0x81, length);
+    let start = HEADER_ROOM - header.len();
+    buffer[start..HEADER_ROOM].copy_from_slice(&header);
+    (Bytes::from(buffer).slice(start..), header.len())
 }
 
 fn binary_frames(attachments: &[Bytes], revision: Revision) -> Vec<Bytes> {
@@ -180,5 +236,46 @@ fn push_header(buffer: &mut impl Extend<u8>, opcode: u8, length: usize) {
             buffer.extend([opcode, 127]);
             buffer.extend((length as u64).to_be_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packets(message: &Message) -> Vec<engine::Packet> {
+        let mut packets = Vec::new();
+        message.packets(|packet| packets.push(packet));
+        packets
+    }
+
+    #[test]
+    fn raw_messages_keep_their_order() {
+        let (one, two) = (Bytes::from_static(b"1"), Bytes::from_static(b"2"));
+        let data =
+            [Frame::Binary(one.clone()), Frame::Text("a".into()), Frame::Text("".into()), Frame::Binary(two.clone())];
+        let messages = Message::raw(data);
+        assert_eq!(messages.len(), 3);
+        let all: Vec<_> = messages.iter().flat_map(packets).collect();
+        let text = |text: &str| engine::Packet::Message(text.into());
+        assert_eq!(all, [engine::Packet::Binary(one), text("a"), text(""), engine::Packet::Binary(two)]);
+        let mut wire = Vec::new();
+        for message in &messages {
+            message.frames(Revision::V4, false, |bytes| wire.extend_from_slice(&bytes));
+        }
+        assert_eq!(wire, b"\x82\x011\x81\x024a\x81\x014\x82\x012");
+        assert!(Message::raw([]).is_empty());
+    }
+
+    #[test]
+    fn a_receipt_lives_as_long_as_a_receiver_has_the_message() {
+        let witness = Arc::new(());
+        let [message] = Message::raw([Frame::Text("a".into())]).into_inner().expect("one message");
+        let item = Item::message(message.with_receipt(Box::new(Arc::clone(&witness))));
+        let other = item.clone();
+        drop(item);
+        assert_eq!(Arc::strong_count(&witness), 2);
+        drop(other);
+        assert_eq!(Arc::strong_count(&witness), 1);
     }
 }

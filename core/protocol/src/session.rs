@@ -56,6 +56,18 @@ pub struct Settings {
     pub close_timeout: Duration,
     /// Whether polling may be left for a WebSocket.
     pub allow_upgrades: bool,
+    /// What stands above Engine.IO.
+    pub layer: Layer,
+}
+
+/// What the messages of a session are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// Socket.IO packets.
+    #[default]
+    SocketIo,
+    /// The application's own affair: there are no namespaces, each message is an [`Event::Data`].
+    EngineIo,
 }
 
 /// One peer.
@@ -63,6 +75,8 @@ pub struct Settings {
 pub struct Session {
     settings: Arc<Settings>,
     role: Role,
+    /// As it was when the session opened.
+    layer: Layer,
     revision: Revision,
     transport: Transport,
     state: State,
@@ -109,11 +123,14 @@ impl Session {
             Revision::V3 => Heartbeat::listening(interval, timeout, now),
         };
         let open = EnginePacket::Open(handshake.encode(settings.dialect));
-        let connect_by = Some(now + settings.connect_timeout);
+        let connect_by = now + settings.connect_timeout;
         let mut session = Self::new(settings, Role::Server, revision, transport, State::Open);
         session.heartbeat = Some(heartbeat);
-        session.connect_by = connect_by;
         session.output(Output::Send(Item::control(open)));
+        if session.layer == Layer::EngineIo {
+            return session;
+        }
+        session.connect_by = Some(connect_by);
         if revision == Revision::V3 {
             // A Socket.IO v4 client is in "/" without asking.
             session.asked_to_join(Text::from_static("/"), None, now);
@@ -129,6 +146,7 @@ impl Session {
 
     fn new(settings: Arc<Settings>, role: Role, revision: Revision, transport: Transport, state: State) -> Self {
         Self {
+            layer: settings.layer,
             settings,
             role,
             revision,

@@ -6,6 +6,7 @@ mod harness;
 use std::time::Duration;
 
 use ferrio_protocol::engine::{Transport, handshake};
+use ferrio_protocol::session::{Layer, Settings};
 use ferrio_protocol::{Event, Reason, Text};
 use harness::{Pair, Side, settings};
 
@@ -28,6 +29,33 @@ fn an_upgrade_keeps_every_message_in_order() {
         assert_eq!(pair.server.transport(), Transport::WebSocket, "seed {seed}");
         assert_eq!(pair.numbers(Side::Server), (0..sent[0]).collect::<Vec<_>>(), "to the server, seed {seed}");
         assert_eq!(pair.numbers(Side::Client), (0..sent[1]).collect::<Vec<_>>(), "to the client, seed {seed}");
+    }
+}
+
+/// The same without Socket.IO: whatever a message says is the application's affair, also what Socket.IO would refuse.
+#[test]
+fn without_socket_io_messages_are_what_was_sent() {
+    for seed in 0..300 {
+        for transport in [Transport::Polling, Transport::WebSocket] {
+            let mut pair = Pair::new(transport, Settings { layer: Layer::EngineIo, ..settings() }, seed);
+            pair.run_until(|pair| pair.client.is_open());
+            let mut sent = [0, 0];
+            for _ in 0..60 {
+                let side = if pair.chance.below(2) == 0 { Side::Client } else { Side::Server };
+                pair.write(side, sent[side as usize]);
+                sent[side as usize] += 1;
+                let pause = pair.chance.below(60);
+                pair.run_for(Duration::from_millis(pause));
+            }
+            // Long past the time to join a namespace.
+            pair.run_for(Duration::from_secs(600));
+            assert!(pair.client.is_open() && pair.server.is_open(), "seed {seed}");
+            assert_eq!(pair.server.transport(), Transport::WebSocket, "seed {seed}");
+            assert_eq!(pair.raw_numbers(Side::Server), (0..sent[0]).collect::<Vec<_>>(), "to the server, seed {seed}");
+            assert_eq!(pair.raw_numbers(Side::Client), (0..sent[1]).collect::<Vec<_>>(), "to the client, seed {seed}");
+            let nothing_else = |event: &Event| matches!(event, Event::Opened(_) | Event::Upgraded | Event::Data(_));
+            assert!(pair.server_events.iter().chain(&pair.client_events).all(nothing_else), "seed {seed}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Handshake, Revision, Transport};
-use ferrio_protocol::session::Settings;
+use ferrio_protocol::session::{Layer, Settings};
 use ferrio_protocol::{Cause, Dialect, Event, Input, Limits, Output, Reason, Session, Text, Via};
 
 pub(crate) fn session(data: &[u8]) {
@@ -25,7 +25,7 @@ pub(crate) fn seeds(frames: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let messages = packets.iter().map(|packet| [b"4", packet.as_slice()].concat());
     let data: Vec<_> = frames.iter().cloned().chain(messages).filter(|data| data.len() < 256).collect();
     let mut seeds = Vec::new();
-    for way in 0..16 {
+    for way in (0..16).chain(32..48) {
         let life = life(Way(way));
         seeds.push([&[way][..], &life.concat()].concat());
         for (index, data) in data.iter().enumerate() {
@@ -104,6 +104,10 @@ impl Way {
 
     fn upgrades(self) -> bool {
         self.0 & 16 == 0
+    }
+
+    fn layer(self) -> Layer {
+        if self.0 & 32 == 0 { Layer::SocketIo } else { Layer::EngineIo }
     }
 }
 
@@ -186,6 +190,8 @@ struct Driver {
     deadline: Option<Instant>,
     poll_waiting: bool,
     nsp: Text,
+    /// There is no Socket.IO.
+    raw: bool,
     closed: bool,
     gone: bool,
 }
@@ -202,6 +208,7 @@ impl Driver {
             connect_timeout: Duration::from_secs(1),
             close_timeout: Duration::from_secs(1),
             allow_upgrades: way.upgrades(),
+            layer: way.layer(),
         });
         let transport = if way.websocket() { Transport::WebSocket } else { Transport::Polling };
         let revision = if way.v3() { Revision::V3 } else { Revision::V4 };
@@ -217,7 +224,8 @@ impl Driver {
             };
             Session::server(settings, &handshake, revision, transport, now)
         };
-        Self { session, now, deadline: None, poll_waiting: false, nsp: "/".into(), closed: false, gone: false }
+        let raw = way.layer() == Layer::EngineIo;
+        Self { session, now, deadline: None, poll_waiting: false, nsp: "/".into(), raw, closed: false, gone: false }
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
@@ -306,8 +314,12 @@ impl Driver {
     fn event(&mut self, event: Event) {
         assert!(!self.closed, "{event:?} after the end");
         match event {
-            Event::Connect { nsp, .. } | Event::Message { nsp, .. } => self.nsp = nsp,
+            Event::Connect { nsp, .. } | Event::Message { nsp, .. } => {
+                assert!(!self.raw, "a namespace without Socket.IO");
+                self.nsp = nsp;
+            }
             Event::Closed { .. } => self.closed = true,
+            Event::Data(_) => assert!(self.raw, "a message past Socket.IO"),
             Event::Opened(_)
             | Event::Upgraded
             | Event::ConnectError { .. }

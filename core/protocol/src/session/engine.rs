@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::heartbeat::Heartbeat;
 use super::upgrade::Upgrade;
-use super::{Role, Session, State};
+use super::{Layer, Role, Session, State};
 use crate::engine::{self, Frame, Handshake, Revision, Transport, payload};
 use crate::input::{Event, Output};
 use crate::reason::Reason;
@@ -52,6 +52,8 @@ impl Session {
         // Who pings depends on revision and role: v4 servers ping, v3 clients ping.
         let peer_pings = (self.revision == Revision::V4) == (self.role == Role::Client);
         match packet {
+            engine::Packet::Message(text) if self.layer == Layer::EngineIo => self.data(Frame::Text(text)),
+            engine::Packet::Binary(bytes) if self.layer == Layer::EngineIo => self.data(Frame::Binary(bytes)),
             engine::Packet::Message(text) => self.text(&text, now),
             engine::Packet::Binary(bytes) => self.binary(bytes, now),
             engine::Packet::Ping(_) if peer_pings => self.control(engine::Packet::Pong(Text::default())),
@@ -82,6 +84,11 @@ impl Session {
             }
             engine::Packet::Open(_) | engine::Packet::Upgrade | engine::Packet::Noop => {}
         }
+    }
+
+    /// A message of a session without Socket.IO.
+    fn data(&mut self, data: Frame) {
+        self.output(Output::Event(Event::Data(data)));
     }
 
     pub(super) fn opened(&mut self, text: &Text, now: Instant) {

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{self, Frame, Handshake, Revision, Transport, payload};
-use ferrio_protocol::message::Body;
-use ferrio_protocol::session::Settings;
+use ferrio_protocol::session::{Layer, Settings};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Cause, Dialect, Event, Input, Item, Limits, Message, Output, Session, Text, Via};
 
@@ -89,6 +88,7 @@ pub(crate) fn settings() -> Settings {
         connect_timeout: Duration::from_secs(45),
         close_timeout: Duration::from_secs(30),
         allow_upgrades: true,
+        layer: Layer::SocketIo,
     }
 }
 
@@ -142,6 +142,27 @@ impl Pair {
         pair
     }
 
+    /// Sends a number as a raw message, in binary now and then.
+    pub(crate) fn write(&mut self, from: Side, number: u64) {
+        let frame = match number.is_multiple_of(3) {
+            true => Frame::Binary(Bytes::from(number.to_string())),
+            false => Frame::Text(number.to_string().into()),
+        };
+        self.queue(from, Message::raw([frame]));
+    }
+
+    /// The raw numbers that arrived at a side, in order.
+    pub(crate) fn raw_numbers(&self, at: Side) -> Vec<u64> {
+        self.events(at)
+            .iter()
+            .filter_map(|event| match event {
+                Event::Data(Frame::Text(text)) => text.parse().ok(),
+                Event::Data(Frame::Binary(bytes)) => std::str::from_utf8(bytes).ok()?.parse().ok(),
+                _ => None,
+            })
+            .collect()
+    }
+
     /// Sends `["n",number]` with an attachment now and then.
     pub(crate) fn emit(&mut self, from: Side, nsp: &str, number: u64) {
         let attachments =
@@ -150,21 +171,28 @@ impl Pair {
             0 => format!(r#"["n",{number}]"#),
             _ => format!(r#"["n",{number},{{"_placeholder":true,"num":0}}]"#),
         };
-        let message = Message::event(&Text::from(nsp), None, Payload { text: text.into(), attachments });
+        self.queue(from, [Message::event(&Text::from(nsp), None, Payload { text: text.into(), attachments })]);
+    }
+
+    fn queue(&mut self, from: Side, messages: impl IntoIterator<Item = Message>) {
+        let items = messages.into_iter().map(Item::message);
         match from {
-            Side::Client => self.to_server.push_back(Item::message(message)),
-            Side::Server => self.to_client.push_back(Item::message(message)),
+            Side::Client => self.to_server.extend(items),
+            Side::Server => self.to_client.extend(items),
         }
         self.settle();
     }
 
-    /// The numbers that arrived at a side, in order.
-    pub(crate) fn numbers(&self, at: Side) -> Vec<u64> {
-        let events = match at {
+    fn events(&self, at: Side) -> &[Event] {
+        match at {
             Side::Client => &self.client_events,
             Side::Server => &self.server_events,
-        };
-        events
+        }
+    }
+
+    /// The numbers that arrived at a side, in order.
+    pub(crate) fn numbers(&self, at: Side) -> Vec<u64> {
+        self.events(at)
             .iter()
             .filter_map(|event| match event {
                 Event::Message { payload, .. } => {
@@ -406,13 +434,10 @@ impl Pair {
 }
 
 fn packets(items: impl IntoIterator<Item = Item>) -> impl Iterator<Item = engine::Packet> {
-    items.into_iter().flat_map(|item| match item.body {
-        Body::Control(packet) => vec![packet],
-        Body::Message(message) => {
-            let mut packets = Vec::new();
-            message.packets(|packet| packets.push(packet));
-            packets
-        }
+    items.into_iter().flat_map(|item| {
+        let mut packets = Vec::new();
+        item.packets(|packet| packets.push(packet));
+        packets
     })
 }
 
