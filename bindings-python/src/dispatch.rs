@@ -140,6 +140,8 @@ fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<
         Event::Closed => answers::closed(core).map(|()| None),
         // `transport()` asks the engine.
         Event::Upgrade { .. } => Ok(None),
+        // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
+        Event::Data { .. } | Event::Written { .. } => Ok(None),
     }
 }
 

@@ -232,6 +232,10 @@ impl Parts {
                 socket.release();
                 return None;
             }
+            Command::Write { conns, data, flags, receipt } => {
+                let flags = socket::Flags { volatile: flags.volatile, compress: flags.compress };
+                Work::Write { conns, data, flags, receipt }
+            }
             Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
             Command::Request { request, head, end } => Work::Carry(Order::Request { request, head, end }),
             Command::Body { request, chunk, end } => Work::Carry(Order::Body { request, chunk, end }),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ferrio::net::exchange::Head;
 use ferrio_protocol::Text;
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 
 use crate::event::LinkData;
@@ -75,6 +76,17 @@ pub enum Command {
     Release {
         /// Who.
         socket: SocketId,
+    },
+    /// Send raw Engine.IO messages, in either layer: encoded once, for however many connections.
+    Write {
+        /// To whom.
+        conns: Vec<ConnId>,
+        /// Messages. A receiver of volatile ones gets all of them or none.
+        data: Vec<Frame>,
+        /// How.
+        flags: Flags,
+        /// The host's number for it, if it wants an `Event::Written`.
+        receipt: Option<u32>,
     },
     /// Close a connection.
     Close {

@@ -58,6 +58,18 @@ pub enum Event {
         /// `["name",…]` and attachments.
         payload: Payload,
     },
+    /// A message came on a connection without Socket.IO (`"layer": "engineio"`).
+    Data {
+        /// The connection.
+        conn: ConnId,
+        /// The message.
+        data: Frame,
+    },
+    /// A `Command::Write` is done: everything up to it has been handed to the transport of every receiver that has not ended.
+    Written {
+        /// The number the host gave it.
+        receipt: u32,
+    },
     /// One answer to an emit with ack. For an emit to one socket nothing follows.
     Ack {
         /// The number the host gave the emit.
@@ -151,10 +163,12 @@ impl Letter for Event {
             Self::Message { payload, .. } | Self::Ack { payload, .. } => {
                 payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
             }
+            Self::Data { data, .. } => len(data),
             Self::Response { response, .. } => response.body.len(),
             Self::LinkWrite { data, .. } => data.iter().map(LinkData::len).sum(),
             Self::Open { .. }
             | Self::Upgrade { .. }
+            | Self::Written { .. }
             | Self::AckEnd { .. }
             | Self::Disconnect { .. }
             | Self::Close { .. }
@@ -170,9 +184,11 @@ impl Letter for Event {
             | Self::Upgrade { .. }
             | Self::Connect { .. }
             | Self::Message { .. }
+            | Self::Data { .. }
             | Self::Drain { .. }
             | Self::LinkWrite { .. } => true,
             Self::Ack { .. }
+            | Self::Written { .. }
             | Self::AckEnd { .. }
             | Self::Disconnect { .. }
             | Self::Close { .. }
@@ -186,8 +202,15 @@ impl Letter for Event {
 impl LinkData {
     fn len(&self) -> usize {
         match self {
-            Self::Bytes(bytes) | Self::Frame(Frame::Binary(bytes)) => bytes.len(),
-            Self::Frame(Frame::Text(text)) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Frame(frame) => len(frame),
         }
+    }
+}
+
+fn len(frame: &Frame) -> usize {
+    match frame {
+        Frame::Text(text) => text.len(),
+        Frame::Binary(bytes) => bytes.len(),
     }
 }

@@ -6,6 +6,7 @@
 //! | name | value |
 //! |---|---|
 //! | `dialect` | `"node"`, `"python"` |
+//! | `layer` | `"socketio"`, `"engineio"` (sessions without Socket.IO: `Event::Data`, `Command::Write`) |
 //! | `path` | text; slashes at its ends do not matter |
 //! | `addTrailingSlash`, `allowUpgrades`, `cleanupEmptyChildNamespaces` | true, false |
 //! | `allowEIO3` (or `allowEio3`) | true, false |
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use ferrio::config::{Config, Cookie, Cors};
 use ferrio_protocol::engine::Transport;
+use ferrio_protocol::session::Layer;
 use ferrio_protocol::{Dialect, Limits};
 use serde_json::{Map, Value};
 
@@ -77,6 +79,7 @@ impl Options {
             "cookie" => config.cookie = cookie(value)?,
             "cors" => config.cors = cors(value)?,
             "dialect" => config.dialect = dialect(value)?,
+            "layer" => config.layer = layer(value)?,
             "path" => config.path = path(text(value)?),
             "addTrailingSlash" => config.add_trailing_slash = flag(value)?,
             "transports" => config.transports = transports(value)?,
@@ -190,6 +193,14 @@ fn dialect(value: &Value) -> Result<Dialect, Wrong> {
         Some("node") => Ok(Dialect::Node),
         Some("python") => Ok(Dialect::Python),
         _ => Err(Wrong::expected(r#""node" or "python""#, value)),
+    }
+}
+
+fn layer(value: &Value) -> Result<Layer, Wrong> {
+    match value.as_str() {
+        Some("socketio") => Ok(Layer::SocketIo),
+        Some("engineio") => Ok(Layer::EngineIo),
+        _ => Err(Wrong::expected(r#""socketio" or "engineio""#, value)),
     }
 }
 

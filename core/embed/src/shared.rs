@@ -9,6 +9,7 @@ use ferrio::connection::Connection;
 use ferrio::hub::Hub;
 use ferrio::net::{Exchange, Head};
 use ferrio::socket::Socket;
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 use parking_lot::Mutex;
@@ -159,6 +160,10 @@ impl Application for Shared {
 
     fn message(&self, socket: &Socket, id: Option<u64>, payload: Payload) {
         self.post(Event::Message { socket: socket_id(socket), id, payload });
+    }
+
+    fn data(&self, connection: &Arc<Connection>, data: Frame) {
+        self.post(Event::Data { conn: conn_id(connection), data });
     }
 
     fn disconnect(&self, socket: &Socket, reason: Reason, detail: Option<Cow<'static, str>>) {

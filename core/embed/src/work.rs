@@ -16,15 +16,18 @@ use ferrio::namespace::{Namespace, Receivers};
 use ferrio::net::listener::Listening;
 use ferrio::socket::{Flags, Socket};
 use ferrio::turn::Turn;
-use ferrio_protocol::Text;
+use ferrio_protocol::engine::Frame;
+use ferrio_protocol::message::Item;
 use ferrio_protocol::socket::Payload;
+use ferrio_protocol::{Message, Text};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::carrier::{self, Order};
 use crate::command::AckRequest;
 use crate::event::{AckEnd, Event};
-use crate::ids::AckId;
+use crate::ids::{AckId, ConnId};
 use crate::lifecycle::Phase;
 use crate::runtime;
 use crate::shared::{Shared, socket_id};
@@ -56,6 +59,13 @@ pub(crate) enum Work {
     Disconnect {
         socket: Socket,
         close: bool,
+    },
+    /// The connections are looked up by the worker: there may be many.
+    Write {
+        conns: Vec<ConnId>,
+        data: Vec<Frame>,
+        flags: Flags,
+        receipt: Option<u32>,
     },
     Close {
         conn: Arc<Connection>,
@@ -161,9 +171,29 @@ impl Worker {
             Work::Unheard(ack, end) => self.shared.post(Event::AckEnd { ack, end, expected: 0, received: 0 }),
             Work::Ack { socket, id, payload } => socket.ack(id, payload),
             Work::Disconnect { socket, close } => socket.disconnect(close),
+            Work::Write { conns, data, flags, receipt } => self.write(&conns, data, flags, receipt),
             Work::Close { conn, discard } => conn.close(discard),
             Work::Carry(order) => carrier::carry_out(self, order),
             Work::ShutDown(_) => {}
+        }
+    }
+
+    fn write(&self, conns: &[ConnId], data: Vec<Frame>, flags: Flags, receipt: Option<u32>) {
+        let mut messages = Message::raw(data);
+        let receipt = receipt.map(|number| Receipt { shared: Arc::clone(&self.shared), number });
+        if let Some(receipt) = receipt
+            // Without a last message there is nothing to wait for: it is dropped at once.
+            && let Some(last) = messages.pop()
+        {
+            messages.push(last.with_receipt(Box::new(receipt)));
+        }
+        let items: SmallVec<[Item; 1]> = messages.into_iter().map(|message| flags.item(message)).collect();
+        let receivers: SmallVec<[Arc<Connection>; 1]> = {
+            let table = self.shared.conns.lock();
+            conns.iter().filter_map(|conn| table.get(*conn).cloned()).collect()
+        };
+        for connection in receivers {
+            connection.write(&items);
         }
     }
 
@@ -222,6 +252,18 @@ impl Worker {
                 shared.finish();
             }
         });
+    }
+}
+
+/// The host wants to know when a write is done: the drop tells it.
+struct Receipt {
+    shared: Arc<Shared>,
+    number: u32,
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.shared.post(Event::Written { receipt: self.number });
     }
 }
 

@@ -8,6 +8,7 @@ mod client;
 mod closing;
 mod links;
 mod mailbox;
+mod raw;
 mod requests;
 mod rooms;
 mod sockets;

@@ -1,7 +1,7 @@
 //! Long-polling through the host's HTTP server.
 
 use bytes::Bytes;
-use ferrio_embed::{Command, Event, RequestId, Target};
+use ferrio_embed::{Command, ConnId, Event, RequestId, Target};
 use ferrio_protocol::Text;
 use ferrio_protocol::engine::Transport;
 
@@ -9,7 +9,7 @@ use crate::client::head;
 use crate::toy::{Host, emit};
 
 /// Sends a request whose body, if any, is whole.
-fn request(host: &mut Host, method: &str, query: &str, body: &[&'static str]) -> RequestId {
+pub(crate) fn request(host: &mut Host, method: &str, query: &str, body: &[&'static str]) -> RequestId {
     let request = RequestId(host.number());
     let end = body.is_empty();
     let mut commands = vec![Command::Request { request, head: head(method, query), end }];
@@ -21,7 +21,7 @@ fn request(host: &mut Host, method: &str, query: &str, body: &[&'static str]) ->
     request
 }
 
-fn response(host: &mut Host) -> (RequestId, u16, String) {
+pub(crate) fn response(host: &mut Host) -> (RequestId, u16, String) {
     match host.next() {
         Event::Response { request, response } => {
             (request, response.status, String::from_utf8(response.body.to_vec()).unwrap())
@@ -31,26 +31,26 @@ fn response(host: &mut Host) -> (RequestId, u16, String) {
 }
 
 /// A session, opened.
-fn handshake(host: &mut Host) -> Text {
+pub(crate) fn handshake(host: &mut Host) -> (Text, ConnId) {
     let asked = request(host, "GET", "transport=polling", &[]);
     let mut event = host.next();
     if matches!(event, Event::Close { .. }) {
         // A session before this one.
         event = host.next();
     }
-    let Event::Open { sid, request, head, transport, .. } = event else { panic!("no open, but {event:?}") };
+    let Event::Open { sid, conn, request, head, transport, .. } = event else { panic!("no open, but {event:?}") };
     assert_eq!((request, transport), (Some(asked), Transport::Polling));
     assert!(head.is_none(), "the host has it");
     let (answered, status, body) = response(host);
     assert_eq!((answered, status), (asked, 200));
     assert!(body.starts_with(&format!(r#"0{{"sid":"{sid}""#)), "{body}");
-    sid
+    (sid, conn)
 }
 
 #[test]
 fn a_session_by_polling() {
     let mut host = Host::start("{}");
-    let sid = handshake(&mut host);
+    let (sid, _) = handshake(&mut host);
     let session = format!("transport=polling&sid={sid}");
     let post = request(&mut host, "POST", &session, &["4", "0"]);
     let socket = host.connected();
@@ -86,7 +86,7 @@ fn every_request_is_answered() {
     }
 
     // A client that goes away while its GET waits, or in the middle of its POST.
-    let sid = handshake(&mut host);
+    let (sid, _) = handshake(&mut host);
     let session = format!("transport=polling&sid={sid}");
     let poll = request(&mut host, "GET", &session, &[]);
     host.submit([Command::Abort { request: poll }]);
@@ -98,7 +98,7 @@ fn every_request_is_answered() {
     }
     assert_eq!(answers, [poll]);
 
-    let sid = handshake(&mut host);
+    let (sid, _) = handshake(&mut host);
     let post = RequestId(host.number());
     host.submit([
         Command::Request { request: post, head: head("POST", &format!("transport=polling&sid={sid}")), end: false },
@@ -122,7 +122,7 @@ fn every_request_is_answered() {
 #[test]
 fn a_body_over_the_limit() {
     let mut host = Host::start(r#"{"maxHttpBufferSize":10}"#);
-    let sid = handshake(&mut host);
+    let (sid, _) = handshake(&mut host);
     let post = request(&mut host, "POST", &format!("transport=polling&sid={sid}"), &["42[\"123", "4567890\"]"]);
     let (answered, status, _) = response(&mut host);
     assert_eq!((answered, status), (post, 413));
