@@ -45,6 +45,13 @@ export class Batch {
     return length < 0 ? this.strings![offset] : this.text.slice(offset, offset + length);
   }
 
+  /** The text at `at`, to be kept. */
+  keptString(at: number): string {
+    const text = this.string(at);
+    // A concatenation that is sliced is written out first: the slice points to this copy and not to the batch.
+    return this.cells[at + 1] < 0 ? text : ` ${text}`.slice(1);
+  }
+
   /** JSON text and the attachments whose count is at `at`. Undefined if V8 reads JSON otherwise than the engine does. */
   values(text: string, at: number): any[] | undefined {
     let attachments: Buffer[] | undefined;

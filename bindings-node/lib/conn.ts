@@ -94,6 +94,12 @@ export class Conn extends EventEmitter {
     this.emit("upgrade", this.transport);
   }
 
+  /** @internal A raw message, for there is no Socket.IO on this connection. */
+  _data(data: string | Buffer): void {
+    this.emit("data", data);
+    this.emit("message", data);
+  }
+
   /** @internal */
   _drained(): void {
     this.emit("drain");

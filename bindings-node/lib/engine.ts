@@ -34,6 +34,8 @@ export class Engine {
   readonly acks = new Map<number, PendingAck>();
   readonly exchanges = new Map<number, Exchange>();
   readonly links = new Map<number, Link>();
+  /** Whom to call when a write is done. */
+  readonly receipts = new Map<number, () => void>();
 
   private native: NativeEngine | undefined;
   private readonly rounds: Rounds;
@@ -42,6 +44,7 @@ export class Engine {
   private dirty = false;
   private soon = false;
   private lastNumber = 0;
+  private lastReceipt = 0;
 
   constructor(options: string, owner: EngineOwner) {
     const { Engine: Native } = loadAddon();
@@ -70,7 +73,7 @@ export class Engine {
     commands.number(CommandKind.Emit);
     this.emitHead(payload, options);
     commands.number(socket);
-    this.emitted(payload);
+    this.emitted(payload.attachments);
   }
 
   broadcast(nsp: string, rooms: string[], except: string[], payload: Payload, options: EmitOptions): void {
@@ -81,7 +84,7 @@ export class Engine {
     commands.string(nsp);
     commands.strings(rooms);
     commands.strings(except);
-    this.emitted(payload);
+    this.emitted(payload.attachments);
   }
 
   ack(socket: number, id: number, payload: Payload): void {
@@ -92,7 +95,7 @@ export class Engine {
     commands.number(id);
     commands.string(payload.text);
     commands.number(payload.attachments === undefined ? 0 : payload.attachments.length);
-    this.emitted(payload);
+    this.emitted(payload.attachments);
   }
 
   join(socket: number, rooms: string[]): void {
@@ -147,6 +150,39 @@ export class Engine {
     this.command(CommandKind.LinkSent, link, bytes);
   }
 
+  /**
+   * Sends raw Engine.IO messages to connections, whatever layer they have: one after another, each the same bytes for all.
+   * Of volatile ones a connection that is not writable gets none. Bytes are copied, or have crossed when this returns.
+   *
+   * @param receipt - called once, when all of it has been handed to the transports of all connections that have not ended
+   */
+  write(conns: readonly number[], data: readonly (string | Uint8Array)[], flags: FlagBits, receipt?: () => void): void {
+    const { commands } = this;
+    commands.reserve(5 + conns.length + data.length);
+    commands.number(CommandKind.Write);
+    commands.number(flags);
+    commands.number(receipt === undefined ? -1 : this.receipt(receipt));
+    commands.number(conns.length);
+    for (const conn of conns) commands.number(conn);
+    commands.number(data.length);
+    const attachments: Uint8Array[] = [];
+    for (const part of data) {
+      if (typeof part === "string") {
+        commands.string(part);
+      } else {
+        commands.number(-1);
+        attachments.push(part);
+      }
+    }
+    this.emitted(attachments.length === 0 ? undefined : attachments);
+  }
+
+  private receipt(receipt: () => void): number {
+    this.lastReceipt = (this.lastReceipt + 1) >>> 0;
+    this.receipts.set(this.lastReceipt, receipt);
+    return this.lastReceipt;
+  }
+
   /** Lets `write` append a command that something on the network is the cause of. */
   compose(write: (commands: Commands) => void): void {
     write(this.commands);
@@ -186,7 +222,7 @@ export class Engine {
     commands.number(payload.attachments === undefined ? 0 : payload.attachments.length);
   }
 
-  private emitted({ attachments }: Payload): void {
+  private emitted(attachments: Uint8Array[] | undefined): void {
     if (attachments === undefined) return this.touch();
     let size = 0;
     for (const { byteLength } of attachments) size += byteLength;
@@ -264,5 +300,8 @@ export class Engine {
     for (const link of this.links.values()) link.close();
     this.exchanges.clear();
     this.links.clear();
+    const receipts = [...this.receipts.values()];
+    this.receipts.clear();
+    for (const receipt of receipts) receipt();
   }
 }

@@ -34,6 +34,10 @@ export const enum EventKind {
   /** link */
   LinkClose,
   Closed,
+  /** conn, 0 and text or 1 and bytes */
+  Data,
+  /** receipt */
+  Written,
 }
 
 /** Commands: host to engine. */
@@ -74,6 +78,8 @@ export const enum CommandKind {
   LinkClosed,
   /** link, bytes */
   LinkSent,
+  /** flags, receipt or -1, n, n conns, n, n times text or -1; takes an attachment for each -1 */
+  Write,
 }
 
 /** Bits of an emit's flags. */

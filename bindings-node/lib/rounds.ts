@@ -253,6 +253,19 @@ export class Rounds {
         link?.close();
         return;
       }
+      case EventKind.Data: {
+        batch.at = at + 5;
+        const data = cells[at + 2] === 0 ? batch.keptString(at + 3) : batch.bytes(at + 3);
+        engine.conns.get(key)?._data(data);
+        return;
+      }
+      case EventKind.Written: {
+        batch.at = at + 2;
+        const receipt = engine.receipts.get(key);
+        engine.receipts.delete(key);
+        receipt?.();
+        return;
+      }
       case EventKind.Closed:
         batch.at = at + 1;
         batch.more = false;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ferrio::net::exchange::Head;
 use ferrio_embed::{AckId, AckRequest, Command, ConnId, Flags, LinkData, LinkId, RequestId, SocketId, Target};
 use ferrio_protocol::Text;
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use napi::bindgen_prelude::*;
 use napi::{JsString, JsValue, sys};
@@ -90,6 +91,7 @@ mod command_kind {
     pub(super) const FEED: u64 = 16;
     pub(super) const LINK_CLOSED: u64 = 17;
     pub(super) const LINK_SENT: u64 = 18;
+    pub(super) const WRITE: u64 = 19;
 }
 
 /// Walks a batch of commands.
@@ -107,7 +109,7 @@ impl Reader<'_> {
     fn command(&mut self) -> Result<Command> {
         use command_kind::{
             ABORT, ACCEPT, ACK, BODY, BROADCAST, CLOSE, DISCONNECT, EMIT, FEED, JOIN, LEAVE, LINK_CLOSED, LINK_SENT,
-            OPEN_LINK, REJECT, RELEASE, REQUEST, TAKE_OVER,
+            OPEN_LINK, REJECT, RELEASE, REQUEST, TAKE_OVER, WRITE,
         };
         Ok(match self.id()? {
             ACCEPT => Command::Accept { socket: self.socket()? },
@@ -143,19 +145,44 @@ impl Reader<'_> {
             FEED => Command::Feed { link: self.link()?, data: LinkData::Bytes(self.attachment()?) },
             LINK_CLOSED => Command::LinkClosed { link: self.link()?, error: self.flag()? },
             LINK_SENT => Command::LinkSent { link: self.link()?, bytes: self.id()? as usize },
+            WRITE => {
+                let (flags, receipt) = (self.flags()?, self.number()?);
+                Command::Write {
+                    receipt: (receipt >= 0.0).then_some(receipt as u32),
+                    conns: (0..self.id()?).map(|_| self.id().map(ConnId)).collect::<Result<_>>()?,
+                    data: (0..self.id()?).map(|_| self.frame()).collect::<Result<_>>()?,
+                    flags,
+                }
+            }
             _ => return Err(errors::layout("command")),
         })
     }
 
     fn emit(&mut self) -> Result<(Flags, Option<AckRequest>, Payload)> {
-        let bits = self.id()?;
-        let flags = Flags { volatile: bits & 1 != 0, compress: bits & 2 != 0 };
+        let flags = self.flags()?;
         let (ack, timeout) = (self.number()?, self.number()?);
         let ack = (ack >= 0.0).then(|| AckRequest {
             ack: AckId(ack as u64),
             timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
         });
         Ok((flags, ack, self.payload()?))
+    }
+
+    fn flags(&mut self) -> Result<Flags> {
+        let bits = self.id()?;
+        Ok(Flags { volatile: bits & 1 != 0, compress: bits & 2 != 0 })
+    }
+
+    /// A text, or -1 for an attachment.
+    fn frame(&mut self) -> Result<Frame> {
+        match self.records.as_slice().first() {
+            Some(length) if *length >= 0.0 => self.text().map(Frame::Text),
+            Some(_) => {
+                self.number()?;
+                self.attachment().map(Frame::Binary)
+            }
+            None => Err(errors::layout("record")),
+        }
     }
 
     fn payload(&mut self) -> Result<Payload> {

@@ -96,6 +96,8 @@ mod event_kind {
     pub(super) const LINK_WRITE: u8 = 11;
     pub(super) const LINK_CLOSE: u8 = 12;
     pub(super) const CLOSED: u8 = 13;
+    pub(super) const DATA: u8 = 14;
+    pub(super) const WRITTEN: u8 = 15;
 }
 
 struct Writer<'a> {
@@ -106,8 +108,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn event(&mut self, event: Event) {
         use event_kind::{
-            ACK, ACK_END, CLOSE, CLOSED, CONNECT, DISCONNECT, DRAIN, LINK_CLOSE, LINK_WRITE, MESSAGE, OPEN, RESPONSE,
-            UPGRADE,
+            ACK, ACK_END, CLOSE, CLOSED, CONNECT, DATA, DISCONNECT, DRAIN, LINK_CLOSE, LINK_WRITE, MESSAGE, OPEN,
+            RESPONSE, UPGRADE, WRITTEN,
         };
         match event {
             Event::Open { conn, sid, request, head, revision, transport } => {
@@ -211,6 +213,15 @@ impl Writer<'_> {
                 self.id(link.0);
             }
             Event::Closed => self.kind(CLOSED),
+            Event::Data { conn, data } => {
+                self.kind(DATA);
+                self.id(conn.0);
+                self.frame(data);
+            }
+            Event::Written { receipt } => {
+                self.kind(WRITTEN);
+                self.id(receipt.into());
+            }
         }
     }
 
@@ -245,6 +256,19 @@ impl Writer<'_> {
         self.id(attachments.len() as u64);
         for attachment in attachments {
             self.bytes(&attachment);
+        }
+    }
+
+    fn frame(&mut self, data: Frame) {
+        match data {
+            Frame::Text(text) => {
+                self.id(0);
+                self.text(text);
+            }
+            Frame::Binary(bytes) => {
+                self.id(1);
+                self.bytes(&bytes);
+            }
         }
     }
 
