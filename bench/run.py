@@ -36,10 +36,17 @@ LOAD = HERE / "target/release/sioload"
 PYTHON = ROOT / ".venv/bin/python"
 
 NODE = "node --expose-gc servers/node/server.cjs {port}"
+BUN = "servers/node/node_modules/@oven/bun-linux-x64/bin/bun servers/node/bun.mjs {port}"
 UVICORN = (
     f"{PYTHON} -m uvicorn --app-dir servers/python --host 127.0.0.1 --port {{port}} --backlog 4096"
-    " --loop uvloop --http httptools --ws websockets --no-access-log --log-level warning handlers:app"
+    " --loop uvloop --http httptools --ws websockets --no-access-log --log-level warning asgi:app"
 )
+GRANIAN = (
+    f"{PYTHON} -m granian --working-dir servers/python --host 127.0.0.1 --port {{port}} --backlog 4096"
+    " --interface asgi --loop uvloop --no-access-log --log-level warning asgi:app"
+)
+AIOHTTP = f"{PYTHON} servers/python/aio.py {{port}}"
+THREADS = f"{PYTHON} servers/python/threads.py {{port}}"
 NATIVE = f"{PYTHON} servers/python/native.py {{port}}"
 
 
@@ -50,12 +57,19 @@ class Server:
     peer: str  # the server it is compared with: itself for an original
     needs: Path  # what must have been built
     module: str = ""  # for the Python servers, which share their handlers
+    only: frozenset[str] = frozenset()  # the scenarios it can take part in, if not all
 
 
 ADDON = ROOT / "bindings-node/package.json"
 WHEEL = next(iter((ROOT / ".venv/lib").glob("python3*/site-packages/ferrio")), ROOT / ".venv/no-ferrio")
 BINARIES = HERE / "target/release"
+MODULES = HERE / "servers/node/node_modules"
 FERRIO = BINARIES / "bench-ferrio"
+
+# The bare loop is no Socket.IO server; werkzeug has a thread for each connection, and closes after each request.
+TEXT = {"echo-w1", "echo-w16", "echo-1k-w1", "echo-1k-w16", "ack-w1"}
+KERNEL_ALONE = frozenset(TEXT | {"fanout-1000-w1", "fanout-1000"})
+FEW_THREADS = frozenset(TEXT | {"binary-1k-w1"})
 
 SERVERS = {
     "socketioxide": Server(
@@ -66,11 +80,29 @@ SERVERS = {
     ),
     "ferrio-rust": Server("**ferrio**, Rust (serve)", f"{FERRIO} {{port}}", "socketioxide", FERRIO),
     "ferrio-rust-axum": Server("**ferrio**, Rust (axum)", f"{FERRIO} {{port}} axum", "socketioxide", FERRIO),
-    "socket.io": Server("socket.io (Node)", f"{NODE} socket.io", "socket.io", HERE / "servers/node/node_modules"),
+    "socket.io": Server("socket.io (Node)", f"{NODE} socket.io", "socket.io", MODULES),
+    "bun": Server("socket.io (Bun's engine)", BUN, "socket.io", MODULES / "@oven"),
     "ferrio-node": Server("**ferrio**, Node", f"{NODE} ferrio", "socket.io", ADDON),
     "python-socketio": Server("python-socketio (uvicorn)", UVICORN, "python-socketio", PYTHON),
     "ferrio-python": Server("**ferrio**, Python (uvicorn)", UVICORN, "python-socketio", WHEEL, "ferrio"),
     "ferrio-python-native": Server("**ferrio**, Python (serve)", NATIVE, "python-socketio", WHEEL, "ferrio"),
+    "python-socketio-granian": Server("python-socketio (granian)", GRANIAN, "python-socketio-granian", PYTHON),
+    "ferrio-python-granian": Server(
+        "**ferrio**, Python (granian)", GRANIAN, "python-socketio-granian", WHEEL, "ferrio"
+    ),
+    "python-socketio-aiohttp": Server("python-socketio (aiohttp)", AIOHTTP, "python-socketio-aiohttp", PYTHON),
+    "ferrio-python-aiohttp": Server(
+        "**ferrio**, Python (aiohttp)", AIOHTTP, "python-socketio-aiohttp", WHEEL, "ferrio"
+    ),
+    "python-socketio-threads": Server(
+        "python-socketio (threads)", THREADS, "python-socketio-threads", PYTHON, "", FEW_THREADS
+    ),
+    "ferrio-python-threads": Server(
+        "**ferrio**, Python (threads)", THREADS, "python-socketio-threads", WHEEL, "ferrio", FEW_THREADS
+    ),
+    "floor": Server(
+        "a bare epoll loop", f"{BINARIES}/bench-floor {{port}}", "floor", BINARIES / "bench-floor", "", KERNEL_ALONE
+    ),
 }
 
 
@@ -89,14 +121,26 @@ SCENARIOS = {
     "echo-w16": Scenario(
         "Echo, 33 bytes, 50 connections, sixteen in flight each", "echo --n 50 --window 16", "echo, 16 in flight"
     ),
+    "fanout-1000-w1": Scenario(
+        "Broadcast to a room of 1,000, one in flight",
+        "fanout --n 1000 --window 1",
+        "fan-out to 1,000, 1 in flight",
+        "delivery",
+    ),
     "fanout-1000": Scenario(
-        "Broadcast to a room of 1,000, four in flight", "fanout --n 1000 --window 4", "fan-out to 1,000", "delivery"
+        "Broadcast to a room of 1,000, four in flight",
+        "fanout --n 1000 --window 4",
+        "fan-out to 1,000, 4 in flight",
+        "delivery",
     ),
     "idle-5000": Scenario("5,000 idle connections", "idle --n 5000 --gc", "idle, KiB", "connection"),
-    "echo-1k-w1": Scenario("Echo, 1 KiB of JSON, one in flight", "echo --n 50 --window 1 --payload medium"),
+    "echo-1k-w1": Scenario(
+        "Echo, 1 KiB of JSON, one in flight", "echo --n 50 --window 1 --payload medium", "echo, 1 KiB"
+    ),
+    "polling": Scenario("Echo by long-polling, 50 clients", "polling --n 50", "polling"),
+    "echo-1k-w16": Scenario("Echo, 1 KiB of JSON, sixteen in flight", "echo --n 50 --window 16 --payload medium"),
     "binary-1k-w1": Scenario("Echo, 1 KiB of bytes, one in flight", "echo --n 50 --window 1 --payload binary"),
     "ack-w1": Scenario("Acknowledged event, one in flight", "ack --n 50 --window 1"),
-    "polling": Scenario("Echo by long-polling, 50 clients", "polling --n 50"),
 }
 FIRST = [name for name, scenario in SCENARIOS.items() if scenario.column]
 
@@ -122,7 +166,8 @@ def main() -> None:
     for name in args.servers:
         if name not in built:
             print(f"{name}: not built, left out")
-    if args.command in ("all", "verify") and not all([verify(name) for name in built]):
+    official = [name for name in built if name != "floor"]  # which is no server
+    if args.command in ("all", "verify") and not all([verify(name) for name in official]):
         sys.exit("a server failed against the official client: its speed would mean nothing")
     if args.command in ("all", "measure"):
         measure(built, args.scenarios, args.rounds, args.seconds, args.keep)
@@ -150,6 +195,8 @@ def measure(servers: list[str], scenarios: list[str], rounds: int, seconds: floa
         for number in range(rounds):
             for scenario in scenarios:
                 for name in servers:  # innermost, so that a noisy minute hits all of them
+                    if SERVERS[name].only and scenario not in SERVERS[name].only:
+                        continue
                     line = once(name, scenario, seconds)
                     out.write(json.dumps(line | {"round": number}) + "\n")
                     out.flush()
@@ -290,13 +337,15 @@ def version(program: str) -> str:
 
 def peer_versions() -> dict[str, str]:
     found = {}
-    package = HERE / "servers/node/node_modules/socket.io/package.json"
-    if package.exists():
-        found["socket.io"] = json.loads(package.read_text())["version"]
+    for title, name in {"socket.io": "socket.io", "Bun": "@oven/bun-linux-x64"}.items():
+        package = MODULES / name / "package.json"
+        if package.exists():
+            found[title] = json.loads(package.read_text())["version"]
     if PYTHON.exists():
-        ask = "import importlib.metadata as m; print(*(m.version(n) for n in ('python-socketio', 'uvicorn')))"
-        socketio, uvicorn = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True).stdout.split()
-        found |= {"python-socketio": socketio, "uvicorn": uvicorn}
+        names = ("python-socketio", "uvicorn", "granian", "aiohttp", "werkzeug")
+        ask = f"import importlib.metadata as m; print(*(m.version(n) for n in {names}))"
+        answer = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True).stdout.split()
+        found |= dict(zip(names, answer, strict=True))
     lock = (HERE / "Cargo.lock").read_text().split("[[package]]")
     for block in lock:
         if 'name = "socketioxide"\n' in block:
@@ -341,7 +390,8 @@ def best(lines: list[Line]) -> list[Line]:
 def detail_table(cells: Cells, scenario: str) -> str:
     idle = scenario.startswith("idle")
     unit = SCENARIOS[scenario].unit
-    heads = [f"{unit}/s", f"CPU us/{unit}", "lowest-highest", "user+system", "p50 us", "p99 us", "runs (quiet)"]
+    heads = [f"{unit}/s", f"CPU us/{unit}", "lowest-highest", "user+system", "first thread"]
+    heads += ["p50 us", "p99 us", "runs (quiet)"]
     if idle:
         heads = ["connections/s", "CPU us/connect", "KiB each", "KiB each, collected", "runs"]
     rows = [f"### {SCENARIOS[scenario].title}\n", f"| server | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
@@ -377,6 +427,7 @@ def load_row(lines: list[Line]) -> list[str]:
         f"{middle('cpu_us_per_unit'):.2f}",
         f"{min(costs):.1f}-{max(costs):.1f}",
         f"{user:.1f}+{system:.1f}",
+        f"{middle('main_us_per_unit'):.2f}",
         f"{middle('p50_us'):,.0f}",
         f"{middle('p99_us'):,.0f}",
         f"{len(lines)} ({calm})" + (f", **{wrong} wrong**" if wrong else ""),

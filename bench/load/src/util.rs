@@ -37,7 +37,11 @@ pub fn now() -> u64 {
 }
 
 fn stat_fields(pid: i32) -> Option<Vec<u64>> {
-    let s = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_of(&format!("/proc/{pid}/stat"))
+}
+
+fn stat_of(path: &str) -> Option<Vec<u64>> {
+    let s = fs::read_to_string(path).ok()?;
     let r = &s[s.rfind(')')? + 2..];
     Some(r.split(' ').map(|x| x.trim().parse::<i64>().unwrap_or(0) as u64).collect())
 }
@@ -93,6 +97,12 @@ pub fn cpu(pid: i32) -> Cpu {
     c
 }
 
+/// user + sys seconds of the first thread of the process: the host's own thread in Node and Python.
+fn main_thread(pid: i32) -> f64 {
+    let stat = if pid > 0 { stat_of(&format!("/proc/{pid}/task/{pid}/stat")) } else { None };
+    stat.map_or(0.0, |f| (f[11] + f[12]) as f64 / 100.0)
+}
+
 /// (rss_kib, pss_kib) of the process tree
 pub fn mem(pid: i32) -> (u64, u64) {
     let (mut r, mut p) = (0, 0);
@@ -129,6 +139,7 @@ pub fn machine() -> (f64, f64, f64) {
 pub struct Probe {
     pub t: u64,
     pub srv: Cpu,
+    pub main: f64,
     pub me: Cpu,
     pub mach: (f64, f64, f64),
 }
@@ -139,7 +150,7 @@ pub fn probe(pid: i32) -> Probe {
     if f.len() > 12 {
         c = Cpu { user: f[11] as f64 / 100.0, sys: f[12] as f64 / 100.0 };
     }
-    Probe { t: now(), srv: cpu(pid), me: c, mach: machine() }
+    Probe { t: now(), srv: cpu(pid), main: main_thread(pid), me: c, mach: machine() }
 }
 pub fn probe_json(a: &Probe, b: &Probe, units: u64) -> String {
     let s = b.srv.sub(&a.srv);
@@ -147,7 +158,7 @@ pub fn probe_json(a: &Probe, b: &Probe, units: u64) -> String {
     let wall = (b.t - a.t) as f64 / 1e9;
     let other = (b.mach.0 - a.mach.0) - s.total() - m.total();
     format!(
-        "\"wall_s\":{:.3},\"units\":{},\"per_s\":{:.1},\"srv_user_s\":{:.2},\"srv_sys_s\":{:.2},\"srv_cpu_pct\":{:.1},\"cpu_us_per_unit\":{:.3},\"gen_cpu_pct\":{:.1},\"other_cpu_pct\":{:.1},\"steal_pct\":{:.1}",
+        "\"wall_s\":{:.3},\"units\":{},\"per_s\":{:.1},\"srv_user_s\":{:.2},\"srv_sys_s\":{:.2},\"srv_cpu_pct\":{:.1},\"cpu_us_per_unit\":{:.3},\"main_us_per_unit\":{:.3},\"gen_cpu_pct\":{:.1},\"other_cpu_pct\":{:.1},\"steal_pct\":{:.1}",
         wall,
         units,
         units as f64 / wall,
@@ -155,6 +166,7 @@ pub fn probe_json(a: &Probe, b: &Probe, units: u64) -> String {
         s.sys,
         100.0 * s.total() / wall,
         if units > 0 { 1e6 * s.total() / units as f64 } else { 0.0 },
+        if units > 0 { 1e6 * (b.main - a.main) / units as f64 } else { 0.0 },
         100.0 * m.total() / wall,
         100.0 * other / wall,
         100.0 * (b.mach.2 - a.mach.2) / wall

@@ -1,4 +1,4 @@
-"""The handlers, one text for both: FERRIO_BENCH chooses the module."""
+"""The asynchronous handlers, one text for both: FERRIO_BENCH chooses the module."""
 
 import gc
 import os
@@ -8,31 +8,29 @@ if os.environ.get("FERRIO_BENCH") == "ferrio":
 else:
     import socketio
 
-sio = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*")
-app = socketio.ASGIApp(sio)
 
+def make(async_mode):
+    sio = socketio.AsyncServer(async_mode=async_mode, cors_allowed_origins="*")
 
-@sio.event
-async def echo(sid, data):
-    await sio.emit("echo", data, to=sid)
+    @sio.event
+    async def echo(sid, data):
+        await sio.emit("echo", data, to=sid)
 
+    @sio.event
+    async def ack(sid, data):
+        return data
 
-@sio.event
-async def ack(sid, data):
-    return data
+    @sio.event
+    async def join(sid):
+        await sio.enter_room(sid, "r")
+        return ()
 
+    @sio.event
+    async def bcast(sid, data):
+        await sio.emit("bcast", data, room="r")
 
-@sio.event
-async def join(sid):
-    await sio.enter_room(sid, "r")
-    return ()
+    @sio.on("gc")
+    async def collect(sid):  # before memory is read the second time
+        gc.collect()
 
-
-@sio.event
-async def bcast(sid, data):
-    await sio.emit("bcast", data, room="r")
-
-
-@sio.on("gc")
-async def collect(sid):  # before memory is read the second time
-    gc.collect()
+    return sio

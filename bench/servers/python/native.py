@@ -3,11 +3,11 @@
 import asyncio
 import sys
 
-from handlers import sio
+from handlers import make
 
 try:
     import uvloop
 except ImportError:
     uvloop = asyncio
 
-uvloop.run(sio.serve("127.0.0.1", int(sys.argv[1])))
+uvloop.run(make("asgi").serve("127.0.0.1", int(sys.argv[1])))
