@@ -78,12 +78,6 @@ impl JsEngine {
         outbox.finish(env, records, more)
     }
 
-    /// Changes options, as JSON, for what comes after the commands that crossed before.
-    #[napi(catch_unwind)]
-    pub fn configure(&self, options: String) -> Result<()> {
-        self.with(|engine| engine.configure(&options))?.map_err(errors::start)
-    }
-
     /// The rooms of a socket, as the engine names them.
     #[napi(catch_unwind)]
     pub fn rooms(&self, socket: f64) -> Result<Vec<String>> {
@@ -95,6 +89,12 @@ impl JsEngine {
     pub fn members(&self, nsp: String, rooms: Vec<String>, except: Vec<String>) -> Result<Vec<f64>> {
         let target = convert::rooms_target(nsp, rooms, except);
         self.with(|engine| engine.members(&target).into_iter().map(|socket| socket.0 as f64).collect())
+    }
+
+    /// The offset of the next event in a namespace; undefined if nobody would get one.
+    #[napi(catch_unwind)]
+    pub fn stamp(&self, nsp: String) -> Result<Option<String>> {
+        self.with(|engine| engine.stamp(&nsp))
     }
 
     /// Bytes waiting to be sent to a socket's connection.

@@ -125,7 +125,7 @@ fn release_parked(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
 fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
     match event {
         Event::Message { socket, id, payload } => message(core, socket, id, payload),
-        Event::Connect { socket, conn, nsp, sid, auth } => presence::connect(core, socket, conn, nsp, sid, auth),
+        Event::Connect { .. } => presence::connect(core, event),
         Event::Disconnect { socket, .. } => presence::disconnect(core, socket, event),
         Event::Open { conn, sid, request, head, .. } => {
             presence::open(core, conn, &sid, request.map(|request| request.0), head.as_deref()).map(|()| None)
@@ -141,9 +141,9 @@ fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<
         // `transport()` asks the engine.
         Event::Upgrade { .. } => Ok(None),
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
-        Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
-        // The answer says it.
-        Event::Refused { .. } => Ok(None),
+        Event::Data { .. } | Event::Written { .. } => Ok(None),
+        // What a program keeps with a socket is not recovered.
+        Event::SessionExpired { .. } => Ok(None),
     }
 }
 

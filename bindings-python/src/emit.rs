@@ -15,7 +15,7 @@ use crate::rooms::{Aim, aim, connecting, skipped};
 use crate::state::{Awaited, State, schedule_flush};
 use crate::{dispatch, encode};
 
-const FLAGS: Flags = Flags { volatile: false, compress: true };
+const FLAGS: Flags = Flags { volatile: false, compress: true, stamped: false };
 
 /// Bytes to one connection after which the engine is asked how much waits there.
 const ASK_AFTER: usize = 64 << 10;

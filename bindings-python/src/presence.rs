@@ -16,16 +16,11 @@ use crate::http;
 use crate::state::State;
 use crate::table::{Connection, Phase, Socket, Source};
 
-pub(crate) fn connect<'py>(
-    core: &Bound<'py, ServerCore>,
-    socket: SocketId,
-    conn: ConnId,
-    nsp: Text,
-    sid: Text,
-    auth: Option<Text>,
-) -> PyResult<Option<Call<'py>>> {
+pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
+    let Event::Connect { socket, conn, ref nsp, ref sid, ref auth, .. } = event else { return Ok(None) };
+    let (nsp, sid) = (nsp.clone(), sid.clone());
     let py = core.py();
-    let auth_value = match &auth {
+    let auth_value = match auth {
         Some(text) => decode::value(py, text)?,
         None => py.None().into_bound(py),
     };
@@ -34,7 +29,7 @@ pub(crate) fn connect<'py>(
         let state = &mut *state;
         let Some(connection) = state.connections.get(conn.0) else { return Ok(None) };
         if connection.busy {
-            connection.parked.push_back(Event::Connect { socket, conn, nsp, sid, auth });
+            connection.parked.push_back(event);
             return Ok(None);
         }
         connection.busy = true;

@@ -98,8 +98,7 @@ mod event_kind {
     pub(super) const CLOSED: u8 = 13;
     pub(super) const DATA: u8 = 14;
     pub(super) const WRITTEN: u8 = 15;
-    pub(super) const PACKET: u8 = 16;
-    pub(super) const REFUSED: u8 = 17;
+    pub(super) const SESSION_EXPIRED: u8 = 18;
 }
 
 struct Writer<'a> {
@@ -111,7 +110,7 @@ impl Writer<'_> {
     fn event(&mut self, event: Event) {
         use event_kind::{
             ACK, ACK_END, CLOSE, CLOSED, CONNECT, DATA, DISCONNECT, DRAIN, LINK_CLOSE, LINK_WRITE, MESSAGE, OPEN,
-            PACKET, REFUSED, RESPONSE, UPGRADE, WRITTEN,
+            RESPONSE, SESSION_EXPIRED, UPGRADE, WRITTEN,
         };
         match event {
             Event::Open { conn, sid, request, head, revision, transport } => {
@@ -141,7 +140,7 @@ impl Writer<'_> {
                 self.kind(UPGRADE);
                 self.id(conn.0);
             }
-            Event::Connect { socket, conn, nsp, sid, auth } => {
+            Event::Connect { socket, conn, nsp, sid, auth, pid, recovered } => {
                 self.kind(CONNECT);
                 self.id(socket.0);
                 self.id(conn.0);
@@ -152,6 +151,11 @@ impl Writer<'_> {
                     quote(json, &sid);
                     json.push(b',');
                     json.extend_from_slice(auth.as_deref().unwrap_or("null").as_bytes());
+                    if let Some(pid) = pid {
+                        json.push(b',');
+                        quote(json, &pid);
+                        json.extend_from_slice(if recovered { b",true" } else { b",false" });
+                    }
                     json.push(b']');
                 });
             }
@@ -214,36 +218,23 @@ impl Writer<'_> {
                 self.kind(LINK_CLOSE);
                 self.id(link.0);
             }
+            Event::SessionExpired { nsp, pid, sid, rooms } => {
+                self.kind(SESSION_EXPIRED);
+                self.json(|json| {
+                    json.push(b'[');
+                    quote(json, &nsp);
+                    for text in [&pid, &sid].into_iter().chain(&rooms) {
+                        json.push(b',');
+                        quote(json, text);
+                    }
+                    json.push(b']');
+                });
+            }
             Event::Closed => self.kind(CLOSED),
             Event::Data { conn, data } => {
                 self.kind(DATA);
                 self.id(conn.0);
                 self.frame(data);
-            }
-            Event::Packet { conn, sent, kind, data } => {
-                self.kind(PACKET);
-                self.id(conn.0);
-                self.id(sent.into());
-                self.id(kind as u64);
-                match data {
-                    Some(data) => self.frame(data),
-                    None => {
-                        self.cell(-1.0);
-                        self.joined(b"");
-                    }
-                }
-            }
-            Event::Refused { request, code, message, context } => {
-                self.kind(REFUSED);
-                self.id(request.0);
-                self.id(code.into());
-                self.json(|json| {
-                    json.push(b'[');
-                    quote(json, &message);
-                    json.push(b',');
-                    json.extend_from_slice(context.as_bytes());
-                    json.push(b']');
-                });
             }
             Event::Written { receipt } => {
                 self.kind(WRITTEN);

@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
 use ferrio::net::listener::{Listener, Listening};
+use ferrio::recovery::{Offset, Stamp};
 use ferrio::socket::{self, Socket};
 use ferrio_protocol::Text;
+use ferrio_protocol::socket::Payload;
 use parking_lot::Mutex;
 
 use crate::carrier::Order;
-use crate::command::{Command, Target};
+use crate::command::{Command, Flags, Target};
 use crate::event::{AckEnd, Event};
 use crate::ids::SocketId;
 use crate::lifecycle::Phase;
@@ -44,8 +45,6 @@ struct Parts {
     hub: Hub,
     queue: Arc<Queue>,
     listening: Mutex<Vec<Listening>>,
-    /// As it was last asked to be.
-    config: Mutex<Config>,
     runtime: Runtime,
 }
 
@@ -64,12 +63,12 @@ impl Engine {
                 shared.mailbox.end_turn();
             }
         })?;
-        let hub = Hub::new(config.clone(), Arc::clone(&shared) as _, runtime.handle().clone());
+        let hub = Hub::new(config, Arc::clone(&shared) as _, runtime.handle().clone());
         shared.set_hub(Some(hub.clone()));
         let queue = Arc::new(Queue::default());
         let worker = Worker { shared: Arc::clone(&shared), hub: hub.clone() };
         runtime.handle().spawn(worker.run(Arc::clone(&queue)));
-        let parts = Parts { shared, hub, queue, listening: Mutex::default(), config: Mutex::new(config), runtime };
+        let parts = Parts { shared, hub, queue, listening: Mutex::default(), runtime };
         Ok(Self { parts: ManuallyDrop::new(parts) })
     }
 
@@ -98,22 +97,6 @@ impl Engine {
         let bound = listener.address()?;
         listening.lock().push(listener.start(hub.clone()));
         Ok(bound)
-    }
-
-    /// Changes options while the engine runs, after the commands that were submitted before. `options` is a JSON object as for
-    /// [`Self::start`]; which of them can change stands in `options.rs`. It counts for requests and sessions from now on; in
-    /// sessions that are open, for the time limits that begin from now on.
-    ///
-    /// # Errors
-    /// An option that is unknown, impossible or cannot change, named: then none has changed. A fork.
-    pub fn configure(&self, options: &str) -> Result<(), StartError> {
-        self.check().map_err(io::Error::other)?;
-        let mut config = self.parts.config.lock();
-        let changed = Options::change(&config, options)?;
-        *config = changed.clone();
-        // Still locked: two callers must not come to the queue in another order.
-        self.parts.queue.append(vec![Work::Configure(Box::new(changed))]);
-        Ok(())
     }
 
     /// Carries out a batch of commands, in order, with at most one wake of an I/O thread.
@@ -155,6 +138,12 @@ impl Engine {
     /// All rooms of a namespace that have members, own-id rooms excluded.
     pub fn room_names(&self, nsp: &str) -> Vec<Text> {
         self.namespace(nsp).map(|namespace| namespace.room_names()).unwrap_or_default()
+    }
+
+    /// The offset of the next event in a namespace whose sockets can be recovered: to be written as its last argument by a host
+    /// that wants to see it, in the next `Emit` there ([`Flags::stamped`]). `None` if there is nobody or no recovery.
+    pub fn stamp(&self, nsp: &str) -> Option<String> {
+        self.namespace(nsp)?.stamp().map(|offset| offset.to_string())
     }
 
     /// Bytes waiting to be sent to the socket's connection, and whether that is above the high mark.
@@ -218,15 +207,19 @@ impl Parts {
                 Work::Reject(socket, data)
             }
             Command::Emit { target, payload, flags, ack } => {
-                let flags = socket::Flags { volatile: flags.volatile, compress: flags.compress };
+                let stamp = |namespace: &Namespace| stamp(namespace, &payload, flags, ack.is_some());
+                let flags = |stamp| socket::Flags { volatile: flags.volatile, compress: flags.compress, stamp };
                 match target {
                     Target::Socket(id) => match shared.socket(id) {
-                        Some(socket) => Work::Send { socket, payload, flags, ack },
+                        Some(socket) => {
+                            let flags = flags(stamp(socket.namespace()));
+                            Work::Send { socket, payload, flags, ack }
+                        }
                         None => Work::Unheard(ack?.ack, AckEnd::Disconnected),
                     },
                     Target::Rooms { nsp, rooms, except } => match hub.find_namespace(&nsp) {
                         Some(to) => {
-                            let receivers = to.resolve(&rooms, &except);
+                            let (receivers, flags) = (to.resolve(&rooms, &except), flags(stamp(&to)));
                             Work::Broadcast { to, receivers, payload, flags, ack }
                         }
                         None => Work::Unheard(ack?.ack, AckEnd::Complete),
@@ -245,17 +238,22 @@ impl Parts {
                 shared.socket(socket)?.leave(&room);
                 return None;
             }
-            Command::Disconnect { socket, close } => Work::Disconnect { socket: shared.socket(socket)?, close },
+            Command::Disconnect { socket, close } => {
+                let socket = shared.socket(socket)?;
+                // Before a release of the host's, should it have ended already: what is sent away must not come back.
+                socket.revoke();
+                Work::Disconnect { socket, close }
+            }
             Command::Release { socket } => {
                 let socket = shared.sockets.lock().remove(socket)?;
                 socket.release();
                 return None;
             }
             Command::Write { conns, data, flags, receipt } => {
-                let flags = socket::Flags { volatile: flags.volatile, compress: flags.compress };
+                let flags =
+                    socket::Flags { volatile: flags.volatile, compress: flags.compress, ..socket::Flags::default() };
                 Work::Write { conns, data, flags, receipt }
             }
-            Command::Watch { conn, on } => Work::Watch { conn: shared.conn(conn)?, on },
             Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
             Command::Request { request, head, end } => Work::Carry(Order::Request { request, head, end }),
             Command::Body { request, chunk, end } => Work::Carry(Order::Body { request, chunk, end }),
@@ -268,6 +266,18 @@ impl Parts {
             Command::LinkClosed { link, error } => Work::Carry(Order::LinkClosed { link, error }),
             Command::LinkSent { link, bytes } => Work::Carry(Order::LinkSent { link, bytes }),
         })
+    }
+}
+
+/// The place of an event among those that can be recovered. Given here, where events come in their order: a host may have
+/// been given the stamp of a later one.
+fn stamp(namespace: &Namespace, payload: &Payload, flags: Flags, asks: bool) -> Option<Stamp> {
+    if asks || flags.volatile {
+        None
+    } else if flags.stamped {
+        Offset::at_end_of(&payload.text).map(Stamp::Written)
+    } else {
+        namespace.stamp().map(Stamp::Given)
     }
 }
 

@@ -88,13 +88,6 @@ pub enum Command {
         /// The host's number for it, if it wants an `Event::Written`.
         receipt: Option<u32>,
     },
-    /// Tell the host of every Engine.IO packet of a connection (`Event::Packet`), or stop it.
-    Watch {
-        /// Which.
-        conn: ConnId,
-        /// From now on, or no more.
-        on: bool,
-    },
     /// Close a connection.
     Close {
         /// Which.
@@ -102,8 +95,7 @@ pub enum Command {
         /// Drop what is still queued for it instead of sending it first.
         discard: bool,
     },
-    /// A request that the host's HTTP server received for our path. Answered by one `Event::Response`, always. (Its head, as
-    /// those of the links below, may bring an id for the session that it opens.)
+    /// A request that the host's HTTP server received for our path. Answered by one `Event::Response`, always.
     Request {
         /// The host's number for it.
         request: RequestId,
@@ -198,6 +190,8 @@ pub struct Flags {
     pub volatile: bool,
     /// Let a poll's body that holds it be compressed. The originals' default is true; so is a host's.
     pub compress: bool,
+    /// The payload ends with the offset that [`Engine::stamp`](crate::Engine::stamp) gave for it. (Not with an ack, nor volatile.)
+    pub stamped: bool,
 }
 
 /// The ack an emit asks for.

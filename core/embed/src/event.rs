@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use ferrio::net::exchange::{Head, Response};
-use ferrio_protocol::engine::{Frame, Packet, Revision, Transport};
+use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 
@@ -48,6 +48,11 @@ pub enum Event {
         sid: Text,
         /// JSON text of the auth object, if any. For a Socket.IO v4 client, an object made of the namespace's query.
         auth: Option<Text>,
+        /// The private id by which the client comes back, where state can be recovered. Whatever the host wants such a socket
+        /// to find again it keeps by this, until the socket ends for good or `SessionExpired` comes.
+        pid: Option<Text>,
+        /// It has come back: `sid`, `pid` and its rooms are those it had.
+        recovered: bool,
     },
     /// A client sent an event.
     Message {
@@ -64,29 +69,6 @@ pub enum Event {
         conn: ConnId,
         /// The message.
         data: Frame,
-    },
-    /// A watched connection received an Engine.IO packet, or was given one to send. (A server's open packet, and the initial
-    /// one behind it, are made before anybody watches.)
-    Packet {
-        /// The connection.
-        conn: ConnId,
-        /// Ours, just queued; else the peer's, before anything comes of it.
-        sent: bool,
-        /// Its type.
-        kind: PacketKind,
-        /// What it brings, if anything.
-        data: Option<Frame>,
-    },
-    /// A request or a link is refused; its `Response` or `LinkClose` follows.
-    Refused {
-        /// The request or the link (by its number: hosts count both in one).
-        request: RequestId,
-        /// The number in engine.io's table of errors, 0 to 5.
-        code: u8,
-        /// The text in that table.
-        message: Text,
-        /// JSON text: the `context` of `connection_error`.
-        context: Text,
     },
     /// A `Command::Write` is done: everything up to it has been handed to the transport of every receiver that has not ended.
     Written {
@@ -131,6 +113,17 @@ pub enum Event {
         /// More about it.
         detail: Option<Cow<'static, str>>,
     },
+    /// A client that could have come back did not, in time.
+    SessionExpired {
+        /// The namespace.
+        nsp: Text,
+        /// The private id: forget what was kept by it.
+        pid: Text,
+        /// The public id that its socket had.
+        sid: Text,
+        /// The rooms it was in, its own id's left out.
+        rooms: Vec<Text>,
+    },
     /// A slow connection has caught up (it was above the high mark and is below half of it).
     Drain {
         /// The connection.
@@ -157,42 +150,6 @@ pub enum Event {
     },
     /// The engine has closed; nothing follows. What was submitted too late to be answered before this never will be.
     Closed,
-}
-
-/// The types of Engine.IO packets, by their digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum PacketKind {
-    /// The handshake.
-    Open = 0,
-    /// The end.
-    Close = 1,
-    /// A heartbeat.
-    Ping = 2,
-    /// Its answer.
-    Pong = 3,
-    /// A message, text or binary.
-    Message = 4,
-    /// The move to another transport.
-    Upgrade = 5,
-    /// Nothing.
-    Noop = 6,
-}
-
-impl PacketKind {
-    pub(crate) fn split(packet: Packet) -> (Self, Option<Frame>) {
-        let text = |text: Text| Some(text).filter(|text| !text.is_empty()).map(Frame::Text);
-        match packet {
-            Packet::Open(data) => (Self::Open, text(data)),
-            Packet::Close => (Self::Close, None),
-            Packet::Ping(data) => (Self::Ping, text(data)),
-            Packet::Pong(data) => (Self::Pong, text(data)),
-            Packet::Message(data) => (Self::Message, text(data)),
-            Packet::Binary(data) => (Self::Message, Some(Frame::Binary(data))),
-            Packet::Upgrade => (Self::Upgrade, None),
-            Packet::Noop => (Self::Noop, None),
-        }
-    }
 }
 
 /// How an emit with ack ended without a (further) answer.
@@ -223,9 +180,8 @@ impl Letter for Event {
                 payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
             }
             Self::Data { data, .. } => len(data),
-            Self::Packet { data, .. } => data.as_ref().map_or(0, len),
-            Self::Refused { message, context, .. } => message.len() + context.len(),
             Self::Response { response, .. } => response.body.len(),
+            Self::SessionExpired { rooms, .. } => rooms.iter().map(|room| room.len()).sum(),
             Self::LinkWrite { data, .. } => data.iter().map(LinkData::len).sum(),
             Self::Open { .. }
             | Self::Upgrade { .. }
@@ -246,16 +202,15 @@ impl Letter for Event {
             | Self::Connect { .. }
             | Self::Message { .. }
             | Self::Data { .. }
-            | Self::Packet { .. }
             | Self::Drain { .. }
             | Self::LinkWrite { .. } => true,
             Self::Ack { .. }
-            | Self::Refused { .. }
             | Self::Written { .. }
             | Self::AckEnd { .. }
             | Self::Disconnect { .. }
             | Self::Close { .. }
             | Self::Response { .. }
+            | Self::SessionExpired { .. }
             | Self::LinkClose { .. }
             | Self::Closed => false,
         }

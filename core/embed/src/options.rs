@@ -18,23 +18,18 @@
 //! | `cookie` | null, false, true, `{"name", "attributes"}` (`attributes` as they are sent: `"Path=/; HttpOnly"`) |
 //! | `cors` | null (the dialect's rule), false or `"off"` (the host sees to it), `{"origin", "credentials"}` |
 //! | `cors.origin` | true or `"*"` (every origin), text, list of texts |
+//! | `connectionStateRecovery` | null (off), `{"maxDisconnectionDuration": ms, "maxBytes": bytes, "maxSessions": count}` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
-//! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
-//! | `watch` | true, false: every Engine.IO packet of connections that open is an `Event::Packet` |
 //! | `ioThreads` | 1 to 1024 |
 //! | `mailboxBytes` | bytes of undelivered events above which connections stop reading |
-//!
-//! What can change while the engine runs is listed in [`LIVE`].
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ferrio::config::{Config, Cookie, Cors};
-use ferrio_protocol::engine::{Frame, Transport};
+use ferrio::config::{Config, Cookie, Cors, Recovery};
+use ferrio_protocol::engine::Transport;
 use ferrio_protocol::session::Layer;
-use ferrio_protocol::{Dialect, Limits, Text};
+use ferrio_protocol::{Dialect, Limits};
 use serde_json::{Map, Value};
 
 use crate::StartError;
@@ -63,35 +58,19 @@ impl Options {
     /// # Errors
     /// Names the option that is unknown, or says what it should be.
     pub(crate) fn parse(text: &str) -> Result<Self, StartError> {
+        let object: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))?;
         let mut options = Self::default();
-        options.read(&object(text)?)?;
-        Ok(options)
-    }
-
-    /// Reads a JSON object of options to change in `config`.
-    ///
-    /// # Errors
-    /// As [`Self::parse`]; an option that cannot change.
-    pub(crate) fn change(config: &Config, text: &str) -> Result<Config, StartError> {
-        let object = object(text)?;
-        let mut options = Self { config: config.clone(), ..Self::default() };
-        options.read(&object)?;
-        match object.keys().find(|name| !LIVE.contains(&name.as_str())) {
-            Some(name) => Err(StartError::Options(format!("{name}: cannot change while the engine runs"))),
-            None => Ok(options.config),
-        }
-    }
-
-    fn read(&mut self, object: &Map<String, Value>) -> Result<(), StartError> {
-        for (name, value) in object {
-            match self.set(name, value) {
+        for (name, value) in &object {
+            match options.set(name, value) {
                 Ok(()) => {}
                 // Not given. The readers below refuse it, unless it is a value of its own.
                 Err(wrong) if value.is_null() && !wrong.unknown => {}
                 Err(wrong) => return Err(StartError::Options(wrong.within(name))),
             }
         }
-        self.check().map_err(StartError::Options)
+        options.check().map_err(StartError::Options)?;
+        Ok(options)
     }
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), Wrong> {
@@ -102,8 +81,6 @@ impl Options {
             "cors" => config.cors = cors(value)?,
             "dialect" => config.dialect = dialect(value)?,
             "layer" => config.layer = layer(value)?,
-            "initialPacket" => config.initial_packet = optional(value, message)?,
-            "watch" => config.watch = flag(value)?,
             "path" => config.path = path(text(value)?),
             "addTrailingSlash" => config.add_trailing_slash = flag(value)?,
             "transports" => config.transports = transports(value)?,
@@ -121,6 +98,7 @@ impl Options {
             "hardLimit" => config.hard_limit = bytes(value)?,
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
+            "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
             "limits" => limits(value, &mut config.limits)?,
             "ioThreads" => self.io_threads = count(value, 1, 1024)?,
             "mailboxBytes" => self.mailbox_bytes = bytes(value)?,
@@ -136,34 +114,6 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// Options that can change while the engine runs. The others shape what is already there.
-const LIVE: [&str; 20] = [
-    "addTrailingSlash",
-    "allowEIO3",
-    "allowEio3",
-    "allowUpgrades",
-    "compressionThreshold",
-    "connectTimeout",
-    "cookie",
-    "cors",
-    "httpCompression",
-    "initialPacket",
-    "layer",
-    "maxHttpBufferSize",
-    "maxPayload",
-    "path",
-    "pingInterval",
-    "pingTimeout",
-    "closeTimeout",
-    "transports",
-    "upgradeTimeout",
-    "watch",
-];
-
-fn object(text: &str) -> Result<Map<String, Value>, StartError> {
-    serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))
 }
 
 /// What is wrong with a value, and where below its option.
@@ -253,18 +203,6 @@ fn layer(value: &Value) -> Result<Layer, Wrong> {
         Some("socketio") => Ok(Layer::SocketIo),
         Some("engineio") => Ok(Layer::EngineIo),
         _ => Err(Wrong::expected(r#""socketio" or "engineio""#, value)),
-    }
-}
-
-fn message(value: &Value) -> Result<Frame, Wrong> {
-    let wrong = || Wrong::expected(r#"text or {"binary": base64}"#, value);
-    match value {
-        Value::String(text) => Ok(Frame::Text(Text::from(text.as_str()))),
-        Value::Object(object) if object.len() == 1 => {
-            let base64 = object.get("binary").and_then(Value::as_str).ok_or_else(wrong)?;
-            STANDARD.decode(base64).map(|bytes| Frame::Binary(bytes.into())).map_err(|_| wrong())
-        }
-        _ => Err(wrong()),
     }
 }
 
@@ -371,6 +309,25 @@ fn list_of_origins(value: &Value) -> Result<Option<Vec<String>>, Wrong> {
         }
         _ => Err(wrong()),
     }
+}
+
+fn recovery(value: &Value) -> Result<Recovery, Wrong> {
+    let object = value.as_object().ok_or_else(|| Wrong::expected("an object", value))?;
+    let mut recovery = Recovery::default();
+    for (name, value) in object {
+        let result = match name.as_str() {
+            "maxDisconnectionDuration" => time(value).map(|time| recovery.max_disconnection = time),
+            "maxBytes" => bytes(value).map(|bytes| recovery.max_bytes = bytes),
+            "maxSessions" => bytes(value).map(|count| recovery.max_sessions = count),
+            _ => Err(Wrong::unknown()),
+        };
+        match result {
+            // Not given.
+            Err(wrong) if value.is_null() && !wrong.unknown => {}
+            result => result.map_err(|wrong| wrong.below(name))?,
+        }
+    }
+    Ok(recovery)
 }
 
 fn limits(value: &Value, limits: &mut Limits) -> Result<(), Wrong> {
@@ -484,32 +441,19 @@ mod tests {
     }
 
     #[test]
-    fn initial_packet() {
-        let packet = |text: &str| parsed(&format!(r#"{{"initialPacket":{text}}}"#)).config.initial_packet;
-        assert_eq!(packet("null"), None);
-        assert_eq!(packet(r#""hi""#), Some(Frame::Text("hi".into())));
-        assert_eq!(packet(r#"{"binary":"AQI="}"#), Some(Frame::Binary(vec![1, 2].into())));
-    }
-
-    #[test]
-    fn changes() {
-        let before = parsed(r#"{"pingInterval":1000,"cookie":true,"highMark":5}"#).config;
-        let after =
-            Options::change(&before, r#"{"pingTimeout":7,"cookie":null,"path":"/x","pingInterval":null}"#).unwrap();
-        assert_eq!((after.ping_interval, after.ping_timeout), (Duration::from_secs(1), Duration::from_millis(7)));
-        assert_eq!((after.cookie, after.path.as_str(), after.high_mark), (None, "/x", 5));
-        for (given, error) in [
-            (r#"{"dialect":"python"}"#, "invalid option: dialect: cannot change while the engine runs"),
-            (r#"{"watch":true,"highMark":1}"#, "invalid option: highMark: cannot change while the engine runs"),
-            (r#"{"pingInterval":0}"#, "invalid option: pingInterval: "),
-            (r#"{"pingIntervall":1}"#, "invalid option: pingIntervall: no such option"),
-        ] {
-            let text = Options::change(&before, given).unwrap_err().to_string();
-            assert!(text.starts_with(error), "{given}: {text}");
-        }
-        for name in LIVE {
-            assert!(Options::change(&before, &format!(r#"{{"{name}":null}}"#)).is_ok(), "{name}");
-        }
+    fn connection_state_recovery() {
+        let recovery = |text: &str| parsed(&format!(r#"{{"connectionStateRecovery":{text}}}"#)).config.recovery;
+        assert_eq!(recovery("null"), None);
+        assert_eq!(recovery("{}"), Some(Recovery::default()));
+        assert_eq!(recovery(r#"{"maxBytes":null}"#), Some(Recovery::default()));
+        let own = Recovery {
+            max_disconnection: Duration::from_secs(1),
+            max_bytes: 2,
+            max_sessions: 3,
+            ..Recovery::default()
+        };
+        let text = r#"{"maxDisconnectionDuration":1000,"maxBytes":2,"maxSessions":3}"#;
+        assert_eq!(recovery(text), Some(own));
     }
 
     #[test]
@@ -534,13 +478,19 @@ mod tests {
                 r#"{"maxHttpBufferSize":1.5}"#,
                 "invalid option: maxHttpBufferSize: expected a whole number of at least 0",
             ),
-            (r#"{"initialPacket":{"binary":"?"}}"#, "invalid option: initialPacket: expected text or "),
-            (r#"{"initialPacket":{"binary":"","x":1}}"#, "invalid option: initialPacket: expected text or "),
-            (r#"{"layer":"http"}"#, "invalid option: layer: expected "),
             (r#"{"transports":[]}"#, "invalid option: transports: expected a list of "),
             (r#"{"transports":["webtransport"]}"#, "invalid option: transports: expected a list of "),
             (r#"{"limits":{"depth":1}}"#, "invalid option: limits.depth: no such option"),
             (r#"{"limits":{"jsonDepth":"x"}}"#, "invalid option: limits.jsonDepth: expected a whole number"),
+            (r#"{"connectionStateRecovery":true}"#, "invalid option: connectionStateRecovery: expected an object"),
+            (
+                r#"{"connectionStateRecovery":{"skipMiddlewares":true}}"#,
+                "invalid option: connectionStateRecovery.skipMiddlewares: no such option",
+            ),
+            (
+                r#"{"connectionStateRecovery":{"maxDisconnectionDuration":-1}}"#,
+                "invalid option: connectionStateRecovery.maxDisconnectionDuration: expected a number of milliseconds",
+            ),
             (r#"{"cors":{"methods":"GET"}}"#, "invalid option: cors.methods: no such option"),
             (r#"{"cors":true}"#, "invalid option: cors: expected false, "),
             (r#"{"httpCompression":{"level":1}}"#, "invalid option: httpCompression.level: no such option"),

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ferrio_protocol::engine::{Frame, Packet};
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{ProtocolError, Reason, Text};
 
 use crate::connection::Connection;
+use crate::namespace::Namespace;
 use crate::net::exchange::{Head, Headers};
-use crate::net::refusal::Refusal;
+use crate::recovery::Expired;
 use crate::socket::Socket;
 
 /// Takes the decision on a handshake, and its head back.
@@ -32,11 +33,6 @@ pub trait Application: Send + Sync + 'static {
         Headers::new()
     }
 
-    /// A request is refused; the answer to it follows. (`connection_error` of engine.io.)
-    fn refused(&self, head: &Head, refusal: &Refusal) {
-        let _ = (head, refusal);
-    }
-
     /// A connection opened; `head` is the request that did it.
     fn open(&self, connection: &Arc<Connection>, head: Head);
 
@@ -54,12 +50,6 @@ pub trait Application: Send + Sync + 'static {
         let _ = (connection, data);
     }
 
-    /// An Engine.IO packet of a watched connection ([`Connection::watch`]): ours, just queued (`sent`), or the peer's, before
-    /// anything comes of it.
-    fn packet(&self, connection: &Arc<Connection>, sent: bool, packet: Packet) {
-        let _ = (connection, sent, packet);
-    }
-
     /// The peer broke the Socket.IO protocol; the disconnect follows. Called for each of its sockets.
     fn fault(&self, socket: &Socket, error: &ProtocolError) {
         let _ = (socket, error);
@@ -74,6 +64,11 @@ pub trait Application: Send + Sync + 'static {
     /// A slow connection has caught up.
     fn drain(&self, connection: &Arc<Connection>) {
         let _ = connection;
+    }
+
+    /// A client that could have come back did not, in time ([`Recovery`](crate::config::Recovery)).
+    fn session_expired(&self, namespace: &Namespace, expired: Expired) {
+        let _ = (namespace, expired);
     }
 
     /// No more events for now: connections stop reading until [`Hub::resume`](crate::hub::Hub::resume).

@@ -8,7 +8,7 @@ use ferrio_protocol::Text;
 use ferrio_protocol::engine::Transport;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, Cookie, Cors};
+use crate::config::{Config, Cookie, Cors, Recovery};
 use crate::handshake::Request;
 use crate::hub::Hub;
 use crate::router::{AllowRequest, InitialHeaders, Router, Settings, Shared};
@@ -132,6 +132,22 @@ impl ServerBuilder {
     /// Compress long-polling answers from this many bytes on; `None` never.
     pub fn compression_threshold(mut self, bytes: Option<usize>) -> Self {
         self.config.compression_threshold = bytes;
+        self
+    }
+
+    /// Lets clients whose connection broke come back to their id, rooms and extensions, and get what they missed. Off unless
+    /// said. Events then carry one more argument, their last.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use ferrio::{Recovery, Server};
+    ///
+    /// let builder = Server::builder()
+    ///     .connection_state_recovery(Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() });
+    /// ```
+    pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
+        self.config.recovery = Some(recovery);
         self
     }
 

@@ -33,6 +33,11 @@ pub(crate) type Key = (Instant, u64);
 impl Clock {
     /// Calls `strike` on the clock's task, inside a turn.
     pub(crate) fn schedule(&self, at: Instant, strike: impl FnOnce() + Send + 'static) -> Key {
+        self.schedule_keyed(at, |_| strike())
+    }
+
+    /// As [`Self::schedule`]; `strike` is told which entry it was.
+    pub(crate) fn schedule_keyed(&self, at: Instant, strike: impl FnOnce(Key) + Send + 'static) -> Key {
         let mut queue = self.queue.lock();
         let key = (at, queue.next);
         queue.next += 1;
@@ -40,7 +45,7 @@ impl Clock {
             return key;
         }
         let earliest = queue.due.first_key_value().is_none_or(|(first, _)| key < *first);
-        queue.due.insert(key, Box::new(strike));
+        queue.due.insert(key, Box::new(move || strike(key)));
         drop(queue);
         if earliest {
             self.changed.notify_one();

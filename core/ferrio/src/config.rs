@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrio_protocol::engine::{Frame, Transport};
+use ferrio_protocol::engine::Transport;
 use ferrio_protocol::session::Layer;
 use ferrio_protocol::{Dialect, Limits};
 
@@ -49,11 +49,8 @@ pub struct Config {
     pub cleanup_empty_child_namespaces: bool,
     /// What stands above Engine.IO. Socket.IO.
     pub layer: Layer,
-    /// A message that every client is sent right behind the open packet. None.
-    pub initial_packet: Option<Frame>,
-    /// Tell the application of every Engine.IO packet of a connection
-    /// ([`Application::packet`](crate::application::Application::packet)). False.
-    pub watch: bool,
+    /// Connection state recovery. None: off.
+    pub recovery: Option<Recovery>,
     /// Limits of the protocol.
     pub limits: Limits,
 }
@@ -112,9 +109,33 @@ impl Default for Config {
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,
             layer: Layer::SocketIo,
-            initial_packet: None,
-            watch: false,
+            recovery: None,
             limits: Limits::default(),
+        }
+    }
+}
+
+/// Connection state recovery: a client whose connection broke comes back to its id, rooms and data, and gets what it missed.
+/// `Recovery::default()` is socket.io's defaults plus two limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// How long a client may be away. 2 min.
+    pub max_disconnection: Duration,
+    /// Let a client that comes back in without asking the middlewares again. True.
+    pub skip_middlewares: bool,
+    /// Bytes of events that are kept for those who are away, in all namespaces together; the oldest go first. 64 MiB.
+    pub max_bytes: usize,
+    /// Clients that may be away at once; who has been longest expires first. 100,000.
+    pub max_sessions: usize,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            max_disconnection: Duration::from_secs(120),
+            skip_middlewares: true,
+            max_bytes: 64 << 20,
+            max_sessions: 100_000,
         }
     }
 }

@@ -6,13 +6,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::message::Item;
-use ferrio_protocol::session::Settings;
 use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -34,10 +33,16 @@ pub struct Connection {
     hub: Hub,
     driven: Mutex<Driven>,
     outbound: Mutex<Outbound>,
-    sockets: Mutex<SmallVec<[Socket; 1]>>,
-    /// As the session, for those who push past it.
-    watched: AtomicBool,
+    sockets: Mutex<Sockets>,
     tag: AtomicU64,
+}
+
+/// The sockets that have not ended.
+#[derive(Default)]
+struct Sockets {
+    list: SmallVec<[Socket; 1]>,
+    /// The connection has ended: none come any more.
+    over: bool,
 }
 
 /// The session and its entry with the clock.
@@ -63,7 +68,6 @@ impl Connection {
             key,
             revision: session.revision(),
             base64: outbound.base64(),
-            watched: AtomicBool::new(session.is_watched()),
             hub,
             driven: Mutex::new(Driven { session, armed: None }),
             outbound: Mutex::new(outbound),
@@ -110,7 +114,7 @@ impl Connection {
 
     /// The sockets of this connection that have not ended.
     pub fn sockets(&self) -> Vec<Socket> {
-        self.sockets.lock().to_vec()
+        self.sockets.lock().list.to_vec()
     }
 
     /// Carries out what a new session says first.
@@ -134,20 +138,6 @@ impl Connection {
             let reason = session.forced();
             session.close(reason, discard, now);
         });
-    }
-
-    /// Whether the application hears of every packet
-    /// ([`Application::packet`](crate::application::Application::packet)). Costs nothing while it does not.
-    pub fn watch(self: &Arc<Self>, on: bool) {
-        self.drive(|session, _| {
-            session.watch(on);
-            self.watched.store(on, Ordering::Relaxed);
-        });
-    }
-
-    /// Other settings, for what begins from now on.
-    pub(crate) fn configure(self: &Arc<Self>, settings: Arc<Settings>) {
-        self.drive(|session, _| session.configure(settings));
     }
 
     pub(crate) fn shut_down(self: &Arc<Self>) {
@@ -227,9 +217,6 @@ impl Connection {
 
     /// Queues an item, from any thread.
     pub(crate) fn push(self: &Arc<Self>, item: Item) {
-        if self.watched.load(Ordering::Relaxed) {
-            return self.write_watched(&[item]);
-        }
         let flush = self.outbound.lock().push(item);
         if flush {
             self.flush_soon();
@@ -238,26 +225,7 @@ impl Connection {
 
     /// Sends messages that are none of Socket.IO's: all of them, or, if they are volatile, perhaps none. From any thread.
     pub fn write(self: &Arc<Self>, items: &[Item]) {
-        if self.watched.load(Ordering::Relaxed) {
-            return self.write_watched(items);
-        }
         let flush = self.outbound.lock().push_all(items);
-        if flush {
-            self.flush_soon();
-        }
-    }
-
-    fn write_watched(self: &Arc<Self>, items: &[Item]) {
-        let (taken, flush) = {
-            let mut outbound = self.outbound.lock();
-            // They are all volatile or none is, so all are taken or none.
-            (items.first().is_some_and(|item| outbound.takes(item)), outbound.push_all(items))
-        };
-        if taken {
-            for item in items {
-                item.packets(|packet| self.hub.app.packet(self, true, packet));
-            }
-        }
         if flush {
             self.flush_soon();
         }
@@ -305,7 +273,7 @@ impl Connection {
     }
 
     pub(crate) fn reject(self: &Arc<Self>, socket: &Socket, data: Text) {
-        self.sockets.lock().retain(|other| other != socket);
+        self.sockets.lock().list.retain(|other| other != socket);
         self.drive(|session, _| {
             session.reject(socket.namespace().name(), data);
         });
@@ -314,10 +282,11 @@ impl Connection {
     pub(crate) fn disconnect(self: &Arc<Self>, socket: &Socket) {
         let known = {
             let mut sockets = self.sockets.lock();
-            let before = sockets.len();
-            sockets.retain(|other| other != socket);
-            sockets.len() < before
+            let before = sockets.list.len();
+            sockets.list.retain(|other| other != socket);
+            sockets.list.len() < before
         };
+        socket.revoke();
         if known {
             self.drive(|session, _| {
                 session.disconnect(socket.namespace().name());
@@ -427,11 +396,7 @@ impl Connection {
                     socket.answered(id, payload);
                 }
             }
-            Event::Connect { nsp, data } => {
-                let socket = self.hub.new_socket(self, nsp);
-                self.sockets.lock().push(socket.clone());
-                app.connect(&socket, data);
-            }
+            Event::Connect { nsp, data } => self.asked(nsp, data),
             Event::Disconnect { nsp } => {
                 if let Some(socket) = self.take_socket(&nsp) {
                     socket.tell_disconnect(Reason::ClientNamespaceDisconnect, None);
@@ -446,28 +411,44 @@ impl Connection {
             Event::Closed { reason, detail } => self.closed(reason, detail),
             Event::Upgraded => app.upgrade(self),
             Event::Data(data) => app.data(self, data),
-            Event::Packet { sent, packet } => app.packet(self, sent, packet),
             // The client's.
             Event::Opened(_) | Event::ConnectError { .. } => {}
         }
     }
 
+    /// The client asks to join a namespace.
+    pub(crate) fn asked(self: &Arc<Self>, nsp: Text, data: Option<Text>) {
+        // Without one it comes back to this, when the socket that the client had is no more.
+        let Some(socket) = self.hub.new_socket(self, nsp, data.as_ref()) else { return };
+        {
+            let mut sockets = self.sockets.lock();
+            if !sockets.over {
+                sockets.list.push(socket.clone());
+                drop(sockets);
+                self.hub.app.connect(&socket, data);
+                return;
+            }
+        }
+        // It has gone meanwhile: nobody need hear of it.
+        socket.release();
+    }
+
     fn closed(self: &Arc<Self>, reason: Reason, detail: Option<Cow<'static, str>>) {
-        let sockets = std::mem::take(&mut *self.sockets.lock());
-        for socket in sockets {
+        let sockets = std::mem::replace(&mut *self.sockets.lock(), Sockets { list: SmallVec::new(), over: true });
+        for socket in sockets.list {
             socket.tell_disconnect(reason, detail.clone());
         }
         self.hub.app.close(self, reason, detail);
     }
 
     fn socket(&self, nsp: &str) -> Option<Socket> {
-        self.sockets.lock().iter().find(|socket| socket.namespace().name() == nsp).cloned()
+        self.sockets.lock().list.iter().find(|socket| socket.namespace().name() == nsp).cloned()
     }
 
     fn take_socket(&self, nsp: &str) -> Option<Socket> {
         let mut sockets = self.sockets.lock();
-        let at = sockets.iter().position(|socket| socket.namespace().name() == nsp)?;
-        Some(sockets.swap_remove(at))
+        let at = sockets.list.iter().position(|socket| socket.namespace().name() == nsp)?;
+        Some(sockets.list.swap_remove(at))
     }
 }
 

@@ -1,8 +1,7 @@
 //! The server below the handlers: its sessions, its namespaces, its clock, and the answers to requests.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,7 +11,7 @@ use ferrio_protocol::engine::{Handshake, Revision, Transport, handshake, payload
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::Settings;
 use ferrio_protocol::socket::Payload;
-use ferrio_protocol::{Dialect, Input, Message, Session, Text};
+use ferrio_protocol::{Input, Message, Session, Text};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -31,6 +30,7 @@ use crate::net::refusal::Refusal;
 use crate::net::request::{self, Action, Candidate, Content, Request, Route};
 use crate::net::{Accepted, Decide, Front, Link, websocket};
 use crate::outbound::{Outbound, Waiting};
+use crate::recovery::{self, Claim, Claimed, Rules};
 use crate::socket::{Flags, Socket};
 
 /// One server. A handle: cloning it is cheap.
@@ -42,41 +42,14 @@ pub struct Inner {
     pub(crate) app: Arc<dyn Application>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) runtime: Handle,
-    /// Which dialect its sessions speak. Never changes.
-    dialect: Dialect,
-    /// Changed with `sessions` locked, so that no session is left out.
-    live: RwLock<Live>,
+    config: Config,
+    settings: Arc<Settings>,
+    recovery: Option<Arc<Rules>>,
     sessions: Mutex<HashMap<Text, Arc<Connection>>>,
     namespaces: RwLock<HashMap<Text, Arc<Namespace>>>,
     resume: Notify,
     closing: AtomicBool,
     next: AtomicU64,
-}
-
-/// The configuration, and what of it the sessions need.
-#[derive(Clone)]
-struct Live {
-    config: Arc<Config>,
-    settings: Arc<Settings>,
-}
-
-impl Live {
-    fn new(config: Config) -> Self {
-        let settings = Settings {
-            dialect: config.dialect,
-            limits: config.limits.clone(),
-            ping_interval: config.ping_interval,
-            ping_timeout: config.ping_timeout,
-            upgrade_timeout: config.upgrade_timeout,
-            connect_timeout: config.connect_timeout,
-            close_timeout: config.close_timeout,
-            allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
-            layer: config.layer,
-            initial: Message::raw(config.initial_packet.clone()).pop().map(Arc::new),
-            watch: config.watch,
-        };
-        Self { config: Arc::new(config), settings: Arc::new(settings) }
-    }
 }
 
 impl std::ops::Deref for Hub {
@@ -90,14 +63,27 @@ impl std::ops::Deref for Hub {
 impl Hub {
     /// Starts a server's clock on `runtime`. It has no port yet: see [`Front`] for the ways requests come in.
     pub fn new(config: Config, app: Arc<dyn Application>, runtime: Handle) -> Self {
+        let settings = Arc::new(Settings {
+            dialect: config.dialect,
+            limits: config.limits.clone(),
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            upgrade_timeout: config.upgrade_timeout,
+            connect_timeout: config.connect_timeout,
+            close_timeout: config.close_timeout,
+            allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
+            layer: config.layer,
+        });
+        let recovery = config.recovery.clone().map(|recovery| Arc::new(Rules::new(recovery, config.hard_limit)));
         let clock = Arc::new(Clock::default());
         runtime.spawn(Arc::clone(&clock).run());
         Self(Arc::new(Inner {
             app,
             clock,
             runtime,
-            dialect: config.dialect,
-            live: RwLock::new(Live::new(config)),
+            config,
+            settings,
+            recovery,
             sessions: Mutex::default(),
             namespaces: RwLock::default(),
             resume: Notify::new(),
@@ -106,24 +92,10 @@ impl Hub {
         }))
     }
 
-    /// Another configuration: for requests and sessions from now on, and for the time limits that begin from now on in the
-    /// sessions there are. The dialect, and the limits of queues that exist, stay.
-    pub fn configure(&self, config: Config) {
-        let live = Live::new(Config { dialect: self.dialect, ..config });
-        let connections: Vec<_> = {
-            let sessions = self.sessions.lock();
-            *self.live.write() = live.clone();
-            sessions.values().cloned().collect()
-        };
-        for connection in connections {
-            connection.configure(Arc::clone(&live.settings));
-        }
-    }
-
     /// The namespace of this name, made if it is not there; from here on it stays, whoever is in it.
     pub fn declare(&self, name: &Text) -> Arc<Namespace> {
         let mut namespaces = self.namespaces.write();
-        let make = || Arc::new(Namespace::new(name.clone(), self.dialect));
+        let make = || Arc::new(self.new_namespace(name.clone()));
         let namespace = namespaces.entry(name.clone()).or_insert_with(make);
         namespace.declare();
         Arc::clone(namespace)
@@ -145,8 +117,26 @@ impl Hub {
     }
 
     /// Sends an event to many: encoded once, shared by all. Call it inside a [`Turn`](crate::turn::Turn).
-    pub fn broadcast(&self, namespace: &Namespace, receivers: &Receivers, payload: Payload, flags: Flags) {
-        receivers.deliver(&flags.item(Message::event(namespace.name(), None, payload)));
+    pub fn broadcast(&self, namespace: &Arc<Namespace>, receivers: &Receivers, payload: Payload, flags: Flags) {
+        self.broadcast_to(namespace, || receivers, payload, flags);
+    }
+
+    /// As [`Self::broadcast`]. Where state can be recovered, `receivers` are chosen at the moment that the event gets its
+    /// place in the order: a thread that chose before might miss a client that comes back meanwhile.
+    pub(crate) fn broadcast_to<R: Borrow<Receivers>>(
+        &self,
+        namespace: &Arc<Namespace>,
+        receivers: impl FnOnce() -> R,
+        payload: Payload,
+        flags: Flags,
+    ) {
+        match namespace.memory() {
+            Some(memory) if !flags.volatile => memory.publish(self, namespace, payload, flags, receivers),
+            Some(_) | None => {
+                let item = flags.item(Message::event(namespace.name(), None, payload));
+                receivers().borrow().deliver(&item);
+            }
+        }
     }
 
     /// Sends an event to many and gathers their answers. Call it inside a [`Turn`](crate::turn::Turn).
@@ -210,53 +200,25 @@ impl Hub {
     /// A WebSocket handshake that the application may refuse, then `decide` hears.
     fn open_websocket(&self, candidate: Candidate, head: Head, headers: Headers, decide: Decide) {
         let hub = self.clone();
+        let reply = Reply::of(&head, &self.config);
         self.app.allow(
             head,
-            Box::new(move |head, allowed| {
-                let sid = match hub.allowed(&head, allowed) {
-                    Ok(sid) => sid,
-                    Err(refusal) => return hub.refuse_upgrade(&head, &refusal, decide),
-                };
-                let Candidate { revision, base64, .. } = candidate;
-                let mut headers = headers;
-                headers.extend(hub.app.initial_headers(&head).into_iter().filter(is_header));
-                decide(Ok(Accepted::new(headers, move |link| {
-                    hub.attach(link, |id, wire| {
-                        let fit = |outbound: &mut Outbound, wire| outbound.open(id, wire);
-                        hub.open(sid, (revision, base64), Transport::WebSocket, head, wire, fit)
-                    });
-                })));
+            Box::new(move |head, allowed| match allowed {
+                Err(message) => decide(Err(reply.refuse_upgrade(&Refusal::Forbidden { message: Some(message) }))),
+                Ok(()) => {
+                    let Candidate { revision, base64, .. } = candidate;
+                    let mut headers = headers;
+                    headers.extend(hub.app.initial_headers(&head).into_iter().filter(is_header));
+                    decide(Ok(Accepted::new(headers, move |link| {
+                        hub.attach(link, |id, wire| {
+                            let mut outbound = hub.outbound(revision, base64);
+                            outbound.open(id, wire);
+                            Ok(hub.open(random_id(), revision, Transport::WebSocket, outbound, head))
+                        });
+                    })));
+                }
             }),
         );
-    }
-
-    /// What the application says to a handshake: the id of the session that it opens.
-    fn allowed(&self, head: &Head, allowed: Result<(), String>) -> Result<Text, Refusal> {
-        allowed.map_err(|message| Refusal::Forbidden { message: Some(message) })?;
-        match &head.sid {
-            Some(sid) if self.connection(sid).is_some() => {
-                Err(Refusal::IdGeneration { error: "this session id is in use".into() })
-            }
-            Some(sid) => Ok(sid.clone()),
-            None => Ok(random_id()),
-        }
-    }
-
-    fn refuse_upgrade(&self, head: &Head, refusal: &Refusal, decide: Decide) {
-        self.tell_refused(head, refusal);
-        decide(Err(Reply::of(head, &self.config()).refuse_upgrade(refusal)));
-    }
-
-    fn refuse(&self, head: &Head, refusal: &Refusal, responder: Responder) {
-        self.tell_refused(head, refusal);
-        responder(Reply::of(head, &self.config()).refuse(refusal));
-    }
-
-    fn tell_refused(&self, head: &Head, refusal: &Refusal) {
-        // Those are answered by npm's `ws`, and engine.io does not hear of them.
-        if !matches!(refusal, Refusal::BadUpgrade { .. }) {
-            self.app.refused(head, refusal);
-        }
     }
 
     /// A WebSocket for a session that exists.
@@ -273,92 +235,84 @@ impl Hub {
         driver::start(self, id, link, |wire| join(id, wire));
     }
 
-    /// A session that a handshake opened; `fit` gives it the way to its peer. The way is given back if the id was taken
-    /// meanwhile, which only one that the application made can be.
-    fn open<W>(
+    /// A session that a handshake opened.
+    fn open(
         &self,
         sid: Text,
-        (revision, base64): (Revision, bool),
+        revision: Revision,
         transport: Transport,
+        outbound: Outbound,
         head: Head,
-        way: W,
-        fit: impl FnOnce(&mut Outbound, W),
-    ) -> Result<Arc<Connection>, W> {
-        let connection = {
-            let mut sessions = self.sessions.lock();
-            let Entry::Vacant(place) = sessions.entry(sid.clone()) else { return Err(way) };
-            let Live { config, settings } = self.live();
-            let upgrades = match transport {
-                Transport::Polling if settings.allow_upgrades => vec![Transport::WebSocket],
-                Transport::Polling | Transport::WebSocket => Vec::new(),
-            };
-            let handshake = Handshake {
-                sid: sid.clone(),
-                upgrades,
-                ping_interval: settings.ping_interval,
-                ping_timeout: settings.ping_timeout,
-                max_payload: settings.limits.max_payload as u64,
-            };
-            let session = Session::server(settings, &handshake, revision, transport, Instant::now());
-            let mut outbound = Outbound::new(revision, base64, config.high_mark, config.hard_limit);
-            fit(&mut outbound, way);
-            Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, outbound)))
+    ) -> Arc<Connection> {
+        let upgrades = match transport {
+            Transport::Polling if self.settings.allow_upgrades => vec![Transport::WebSocket],
+            Transport::Polling | Transport::WebSocket => Vec::new(),
         };
+        let handshake = Handshake {
+            sid: sid.clone(),
+            upgrades,
+            ping_interval: self.config.ping_interval,
+            ping_timeout: self.config.ping_timeout,
+            max_payload: self.config.limits.max_payload as u64,
+        };
+        let session = Session::server(Arc::clone(&self.settings), &handshake, revision, transport, Instant::now());
+        let connection = Connection::new(sid.clone(), self.next(), self.clone(), session, outbound);
+        self.sessions.lock().insert(sid, Arc::clone(&connection));
         self.app.open(&connection, head);
         connection.start();
         if self.closing.load(Ordering::Acquire) {
             connection.shut_down();
         }
-        Ok(connection)
+        connection
     }
 
     /// A polling handshake, which the application may refuse.
     fn open_polling(&self, head: Head, responder: Responder, revision: Revision, base64: bool, jsonp: Option<u64>) {
         let hub = self.clone();
+        let reply = Reply::of(&head, &self.config);
         self.app.allow(
             head,
             Box::new(move |head, allowed| {
-                let sid = match hub.allowed(&head, allowed) {
-                    Ok(sid) => sid,
-                    Err(refusal) => return hub.refuse(&head, &refusal, responder),
-                };
-                let (config, opened) = (hub.config(), sid.clone());
-                let reply = Reply::of(&head, &config);
+                if let Err(message) = allowed {
+                    responder(reply.refuse(&Refusal::Forbidden { message: Some(message) }));
+                    return;
+                }
+                let sid = random_id();
+                let mut outbound = hub.outbound(revision, base64);
+                let (answering, opened) = (hub.clone(), sid.clone());
                 let initial = hub.app.initial_headers(&head);
                 // The handshake is a GET that waits for the open packet.
                 let waiting = Waiting {
                     ticket: hub.next(),
                     answer: Box::new(move |packets, _| {
                         let body = payload::encode(&packets, revision, base64);
-                        let mut response = reply.handshake(&opened, &config, body, jsonp);
+                        let mut response = reply.handshake(&opened, &answering.config, body, jsonp);
                         response.headers.extend(initial.into_iter().filter(is_header));
                         responder(response);
                     }),
                 };
-                let fit = |outbound: &mut Outbound, waiting| drop(outbound.wait(Some(waiting)));
-                // Whoever has the id now, this request is not answered with it: the responder says so when it is dropped.
-                let _ = hub.open(sid, (revision, base64), Transport::Polling, head, waiting, fit);
+                outbound.wait(Some(waiting));
+                hub.open(sid, revision, Transport::Polling, outbound, head);
             }),
         );
     }
 
     fn session_request(&self, request: Request, head: &Head, responder: Responder) -> Exchange {
-        let config = self.config();
+        let reply = Reply::of(head, &self.config);
         let refuse = |responder: Responder, refusal: &Refusal| {
-            self.refuse(head, refusal, responder);
+            responder(reply.refuse(refusal));
             Exchange::answered()
         };
         let Some(connection) = self.connection(&request.sid) else {
             return refuse(responder, &Refusal::UnknownSession { sid: Some(request.sid) });
         };
         let revision = connection.revision();
-        if let Err(refusal) = request.check(connection.transport(), revision, self.dialect) {
+        if let Err(refusal) = request.check(connection.transport(), revision, self.config.dialect) {
             return refuse(responder, &refusal);
         }
-        let reply = Reply::of(head, &config);
         match request.action {
             Action::Poll { jsonp } => poll(&connection, reply, jsonp, self.next(), responder),
-            Action::Post(content) => post(connection, reply, content, head, config.limits.max_payload, responder),
+            Action::Post(content) => post(connection, reply, content, head, self.config.limits.max_payload, responder),
             Action::Other => {
                 responder(reply.fail(500));
                 Exchange::answered()
@@ -366,14 +320,34 @@ impl Hub {
         }
     }
 
-    fn live(&self) -> Live {
-        self.live.read().clone()
+    fn outbound(&self, revision: Revision, base64: bool) -> Outbound {
+        Outbound::new(revision, base64, self.config.high_mark, self.config.hard_limit)
     }
 
     // For connections and sockets.
 
-    /// The socket of a client that asks to join `nsp`, and the namespace if it is the first to ask.
-    pub(crate) fn new_socket(&self, connection: &Arc<Connection>, nsp: Text) -> Socket {
+    /// The socket of a client that asks to join `nsp`, and the namespace if it is the first to ask. `None` if it has to wait
+    /// for the end of the socket it had: it asks again then.
+    pub(crate) fn new_socket(&self, connection: &Arc<Connection>, nsp: Text, auth: Option<&Text>) -> Option<Socket> {
+        match self.claim(connection, &nsp, auth) {
+            Claimed::Nothing => Some(self.newcomer(connection, nsp)),
+            Claimed::Socket(socket) => Some(socket),
+            Claimed::Later => None,
+        }
+    }
+
+    /// The socket of a client that comes back, if it can.
+    fn claim(&self, connection: &Arc<Connection>, nsp: &Text, auth: Option<&Text>) -> Claimed {
+        let offered = self.recovery.is_some() && recovery::is_offered_to(connection.revision());
+        let Some(claim) = auth.filter(|_| offered).and_then(|auth| Claim::read(auth)) else { return Claimed::Nothing };
+        let Some(namespace) = self.find_namespace(nsp) else { return Claimed::Nothing };
+        let Some(memory) = namespace.memory() else { return Claimed::Nothing };
+        memory.claim(&claim, connection, nsp, auth, |id, member| {
+            Socket::new(self.next(), id, Arc::clone(&namespace), Arc::clone(connection), Some(member))
+        })
+    }
+
+    fn newcomer(&self, connection: &Arc<Connection>, nsp: Text) -> Socket {
         let id = match connection.revision() {
             Revision::V4 => random_id(),
             // Socket.IO v4 has no id of its own on the wire.
@@ -381,14 +355,21 @@ impl Hub {
             Revision::V3 => Text::from(format!("{nsp}#{}", connection.sid())),
         };
         let make = |namespace: &Arc<Namespace>| {
-            Socket::new(self.next(), id.clone(), Arc::clone(namespace), Arc::clone(connection))
+            let make =
+                |member| Socket::new(self.next(), id.clone(), Arc::clone(namespace), Arc::clone(connection), member);
+            match namespace.memory() {
+                Some(memory) if recovery::is_offered_to(connection.revision()) => {
+                    memory.newcomer(random_id(), |member| make(Some(member)))
+                }
+                Some(_) | None => make(None),
+            }
         };
         // Within the lock, so that a namespace cannot be forgotten between being found and being entered.
         if let Some(namespace) = self.namespaces.read().get(&nsp) {
             return make(namespace);
         }
         let mut namespaces = self.namespaces.write();
-        let namespace = namespaces.entry(nsp.clone()).or_insert_with(|| Arc::new(Namespace::new(nsp, self.dialect)));
+        let namespace = namespaces.entry(nsp.clone()).or_insert_with(|| Arc::new(self.new_namespace(nsp)));
         make(namespace)
     }
 
@@ -407,8 +388,22 @@ impl Hub {
         }
     }
 
+    fn new_namespace(&self, name: Text) -> Namespace {
+        Namespace::new(name, self.config.dialect, self.recovery.as_ref())
+    }
+
+    /// It ends: nobody need be waited for any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Recovered sockets need not ask the middlewares again.
+    pub(crate) fn skips_middlewares(&self) -> bool {
+        self.recovery.as_ref().is_some_and(|rules| rules.skips_middlewares())
+    }
+
     pub(crate) fn max_payload(&self) -> usize {
-        self.live.read().config.limits.max_payload
+        self.config.limits.max_payload
     }
 
     fn next(&self) -> u64 {
@@ -417,15 +412,14 @@ impl Hub {
 }
 
 impl Front for Hub {
-    fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.live.read().config)
+    fn config(&self) -> &Config {
+        &self.config
     }
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {
-        let config = self.config();
-        match request::route(&head, &config) {
-            Err(refusal) => self.refuse(&head, &refusal, responder),
-            Ok(Route::Options) => responder(Reply::of(&head, &config).options(&head, &config)),
+        match request::route(&head, &self.config) {
+            Err(refusal) => responder(Reply::of(&head, &self.config).refuse(&refusal)),
+            Ok(Route::Options) => responder(Reply::of(&head, &self.config).options(&head, &self.config)),
             Ok(Route::Handshake { revision, base64, jsonp }) => {
                 self.open_polling(head, responder, revision, base64, jsonp);
             }
@@ -435,29 +429,29 @@ impl Front for Hub {
     }
 
     fn upgrade(&self, head: Head, extra: Headers, decide: Decide) {
-        let config = self.config();
-        let candidate = match request::route_websocket(&head, &config) {
+        let reply = Reply::of(&head, &self.config);
+        let candidate = match request::route_websocket(&head, &self.config) {
             Ok(candidate) => candidate,
-            Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
+            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
         };
         let connection = match &candidate.sid {
             None => None,
             Some(sid) => match self.connection(sid) {
                 None => {
                     let refusal = Refusal::UnknownSession { sid: candidate.sid };
-                    return self.refuse_upgrade(&head, &refusal, decide);
+                    return decide(Err(reply.refuse_upgrade(&refusal)));
                 }
-                Some(connection) => match candidate.check(connection.revision(), self.dialect) {
+                Some(connection) => match candidate.check(connection.revision(), self.config.dialect) {
                     Ok(()) => Some(connection),
-                    Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
+                    Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
                 },
             },
         };
         let mut headers = match websocket::accept(&head) {
             Ok(headers) => headers,
-            Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
+            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
         };
-        headers.extend(Reply::of(&head, &config).upgrade_headers());
+        headers.extend(reply.upgrade_headers());
         headers.extend(extra);
         match connection {
             Some(connection) => self.upgrade_session(connection, headers, decide),

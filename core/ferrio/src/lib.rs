@@ -55,6 +55,8 @@ pub mod namespace;
 #[doc(hidden)]
 pub mod net;
 #[doc(hidden)]
+pub mod recovery;
+#[doc(hidden)]
 pub mod rooms;
 #[doc(hidden)]
 pub mod socket;
@@ -89,7 +91,7 @@ mod typemap;
 pub use answers::{AnswerStream, Answers, BroadcastWithAck};
 pub use builder::ServerBuilder;
 pub use bytes::Bytes;
-pub use config::{Config, Cookie, Cors};
+pub use config::{Config, Cookie, Cors, Recovery};
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
 pub use extract::{Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, State};
 pub use ferrio_protocol::engine::Transport;

@@ -28,6 +28,7 @@ use crate::handler::{Answer, BoxFuture, Called, begin, call};
 use crate::handshake::Handshake;
 use crate::listeners::{Gathered, List, Listeners};
 use crate::peer::Socket;
+use crate::recovery::Member;
 use crate::router::{Leaving, Shared};
 use crate::socket;
 use crate::space::Space;
@@ -92,6 +93,15 @@ impl Life {
         self.own.get().map(AsRef::as_ref)
     }
 
+    /// A socket that came back has the extensions it had.
+    pub(crate) fn find_again(&self, core: &socket::Socket) {
+        if let Some(kept) = core.member().and_then(Member::keepsake)
+            && let Some(extensions) = kept.downcast_ref::<TypeMap>()
+        {
+            self.own().extensions.lock().clone_from(extensions);
+        }
+    }
+
     /// Its disconnect handlers are done, or it never got in.
     pub(crate) fn is_over(&self) -> bool {
         self.line.lock().stage == Stage::Over
@@ -144,7 +154,8 @@ impl Work {
 
 /// A client asks to be let in.
 pub(crate) fn ask(socket: &Socket) {
-    if socket.life().space.has_middlewares() {
+    let skips = socket.recovered() && socket.core().connection().hub().skips_middlewares();
+    if socket.life().space.has_middlewares() && !skips {
         let asked = socket.clone();
         run_or_spawn(
             &socket.life().shared,
@@ -316,6 +327,9 @@ async fn leave(left: Left, leaving: Leaving) {
             let _ = future.await;
         }
         // After the first round it leaves its rooms; once more does no harm.
+        if let (Some(member), Some(own)) = (socket.core().member(), life.has_own()) {
+            member.keep(Arc::new(own.extensions.lock().clone()));
+        }
         socket.core().release();
     }
     life.end();

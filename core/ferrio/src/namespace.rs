@@ -9,6 +9,7 @@ use ferrio_protocol::{Dialect, Text};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use crate::recovery::{Memory, Offset, Rules, To};
 use crate::rooms::{Members, Rooms};
 use crate::socket::Socket;
 
@@ -22,10 +23,12 @@ pub struct Namespace {
     reaches_pending: bool,
     /// Stays, whoever is in it.
     declared: AtomicBool,
+    /// What was sent, and who may come back, if state can be recovered.
+    memory: Option<Memory>,
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Text, dialect: Dialect) -> Self {
+    pub(crate) fn new(name: Text, dialect: Dialect, recovery: Option<&Arc<Rules>>) -> Self {
         let first_ack = dialect.first_ack_id();
         let reaches_pending = dialect.broadcasts_reach_pending();
         Self {
@@ -34,6 +37,7 @@ impl Namespace {
             ack_ids: AtomicU64::new(first_ack),
             reaches_pending,
             declared: AtomicBool::new(false),
+            memory: recovery.map(|rules| Memory::new(Arc::clone(rules))),
         }
     }
 
@@ -46,9 +50,19 @@ impl Namespace {
         self.declared.store(true, Ordering::Release);
     }
 
-    /// Nobody declared it and nobody is in it.
+    /// Nobody declared it, nobody is in it, and nobody may come back.
     pub(crate) fn is_disposable(&self) -> bool {
-        !self.declared.load(Ordering::Acquire) && self.is_empty()
+        !self.declared.load(Ordering::Acquire) && self.is_empty() && self.memory.as_ref().is_none_or(Memory::is_idle)
+    }
+
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    /// Gives an event that will be sent its place in the order. The stamps must be used in their order, and each of them in
+    /// [`Flags::stamp`](crate::socket::Flags). `None` without recovery.
+    pub fn stamp(&self) -> Option<Offset> {
+        self.memory.as_ref().map(Memory::stamp)
     }
 
     /// An ack id that nobody in this namespace has in use.
@@ -76,6 +90,11 @@ impl Namespace {
         for room in except {
             receivers.except_sets.extend(index.room(room).cloned());
             receivers.except.extend(index.by_id(room).map(|(key, _)| *key));
+        }
+        if self.memory.is_some() {
+            // Copies: a host's names are parts of a large text.
+            let kept = |names: &[Text]| names.iter().map(|name| Text::from(name.as_str())).collect();
+            receivers.to = Some(To::Rooms { rooms: kept(rooms), except: kept(except) });
         }
         receivers
     }
@@ -109,12 +128,19 @@ pub struct Receivers {
     except_sets: SmallVec<[Members<Socket>; 1]>,
     except: SmallVec<[u64; 1]>,
     reaches_pending: bool,
+    /// What was asked for, where it is remembered.
+    to: Option<To>,
 }
 
 impl Receivers {
     /// One socket, whatever its state.
     pub fn one(socket: Socket) -> Self {
-        Self { single: SmallVec::from_buf([socket]), reaches_pending: true, ..Self::default() }
+        let to = socket.namespace().memory().map(|_| To::One(socket.id().clone()));
+        Self { single: SmallVec::from_buf([socket]), reaches_pending: true, to, ..Self::default() }
+    }
+
+    pub(crate) fn to(&self) -> Option<&To> {
+        self.to.as_ref()
     }
 
     /// Calls `each` once for every receiver that is still connected.

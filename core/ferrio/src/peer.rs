@@ -87,6 +87,12 @@ impl Socket {
         self.core.is_connected()
     }
 
+    /// It came back after its connection broke, within the time that [`Recovery`](crate::Recovery) gives: its id, rooms and
+    /// [extensions](Self::extension) are those it had, and its client has got what it missed.
+    pub fn recovered(&self) -> bool {
+        self.core.is_recovered()
+    }
+
     /// The transport its connection uses right now.
     pub fn transport(&self) -> Transport {
         self.core.connection().transport()
@@ -281,7 +287,7 @@ impl Socket {
         if !self.core.is_connected() && !self.core.is_pending() {
             return Err(EmitError::Disconnected);
         }
-        self.life.shared.notify_outgoing(&Receivers::one(self.core.clone()), &payload);
+        self.life.shared.notify_outgoing(|| Receivers::one(self.core.clone()), &payload);
         Ok(payload)
     }
 

@@ -44,7 +44,10 @@ impl<M: Clone> Rooms<M> {
 
     /// Removes a member from everything. Costs its own rooms, not all rooms.
     pub fn remove(&mut self, key: u64, id: &str) {
-        self.by_id.remove(id);
+        // Somebody who came back under the same id has another key.
+        if self.by_id.get(id).is_some_and(|(held, _)| *held == key) {
+            self.by_id.remove(id);
+        }
         if self.everybody.contains_key(&key) {
             Arc::make_mut(&mut self.everybody).swap_remove(&key);
         }
@@ -172,6 +175,15 @@ mod tests {
         rooms.remove(1, "one");
         assert_eq!(chosen.values().collect::<Vec<_>>(), [&'a']);
         assert_eq!(rooms.room("r").expect("a room").values().collect::<Vec<_>>(), [&'b']);
+        assert_eq!(rooms.everybody().len(), 1);
+    }
+
+    #[test]
+    fn who_comes_back_under_the_same_id_stays() {
+        let mut rooms = two();
+        rooms.add(3, text("one"), 'c');
+        rooms.remove(1, "one");
+        assert_eq!(rooms.by_id("one"), Some(&(3, 'c')));
         assert_eq!(rooms.everybody().len(), 1);
     }
 

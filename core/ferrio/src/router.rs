@@ -154,11 +154,11 @@ impl Shared {
     }
 
     /// Shows an event that goes out to those who listen for that.
-    pub(crate) fn notify_outgoing(&self, receivers: &Receivers, payload: &Payload) {
+    pub(crate) fn notify_outgoing(&self, receivers: impl FnOnce() -> Receivers, payload: &Payload) {
         if !self.outgoing.load(Ordering::Acquire) {
             return;
         }
-        for socket in receivers.collect() {
+        for socket in receivers().collect() {
             if let Some(socket) = Socket::of(&socket) {
                 dispatch::outgoing(&socket, payload);
             }
@@ -253,6 +253,7 @@ impl Application for Router {
             return socket.reject(json.into());
         };
         let life = Arc::new(Life::new(Arc::clone(&self.0), space, handshake));
+        life.find_again(socket);
         socket.set_data(Box::new(Arc::clone(&life)));
         life::ask(&Socket::new(socket.clone(), life));
     }

@@ -22,7 +22,8 @@ use parking_lot::Mutex;
 
 use crate::ack::{AckError, Gather, OnAck, Waiter};
 use crate::connection::Connection;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Receivers};
+use crate::recovery::{Member, Released, Stamp};
 
 /// A client in a namespace. A handle: cloning it is cheap, and it may outlive the connection (calls then do nothing).
 #[derive(Clone)]
@@ -37,6 +38,8 @@ struct Inner {
     tag: AtomicU64,
     acks: Mutex<Acks<Waiter>>,
     data: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Its part in recovery, if its state can be recovered.
+    member: Option<Box<Member>>,
 }
 
 const PENDING: u8 = 0;
@@ -52,11 +55,13 @@ pub struct Flags {
     pub volatile: bool,
     /// A poll's body that holds it may be compressed. True.
     pub compress: bool,
+    /// Its place among the events that can be recovered; `None` until it is sent.
+    pub stamp: Option<Stamp>,
 }
 
 impl Default for Flags {
     fn default() -> Self {
-        Self { volatile: false, compress: true }
+        Self { volatile: false, compress: true, stamp: None }
     }
 }
 
@@ -68,7 +73,13 @@ impl Flags {
 }
 
 impl Socket {
-    pub(crate) fn new(key: u64, id: Text, namespace: Arc<Namespace>, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(
+        key: u64,
+        id: Text,
+        namespace: Arc<Namespace>,
+        connection: Arc<Connection>,
+        member: Option<Member>,
+    ) -> Self {
         let socket = Self(Arc::new(Inner {
             key,
             id: id.clone(),
@@ -78,6 +89,7 @@ impl Socket {
             tag: AtomicU64::new(u64::MAX),
             acks: Mutex::default(),
             data: OnceLock::new(),
+            member: member.map(Box::new),
         }));
         socket.0.namespace.with_rooms(|rooms| rooms.add(key, id, socket.clone()));
         socket
@@ -143,6 +155,29 @@ impl Socket {
         let _ = self.0.data.set(data);
     }
 
+    // Recovery.
+
+    pub(crate) fn member(&self) -> Option<&Member> {
+        self.0.member.as_deref()
+    }
+
+    /// The private id that its client comes back with, if it can.
+    pub fn pid(&self) -> Option<&Text> {
+        self.member().map(Member::pid)
+    }
+
+    /// It came back: its id and rooms are those it had.
+    pub fn is_recovered(&self) -> bool {
+        self.member().is_some_and(Member::is_recovered)
+    }
+
+    /// It is being sent away: whatever the reason it ends by, it must not come back by recovery.
+    pub fn revoke(&self) {
+        if let Some(member) = self.member() {
+            member.revoke();
+        }
+    }
+
     // Admission.
 
     /// Lets the client in: it becomes a member and is told. False if it has gone meanwhile.
@@ -167,8 +202,16 @@ impl Socket {
 
     /// The second half: the client is told.
     pub fn welcome(&self) -> bool {
+        if let (Some(memory), Some(member)) = (self.0.namespace.memory(), self.member()) {
+            return memory.welcome(self, member);
+        }
         let data = Text::from(format!(r#"{{"sid":"{}"}}"#, self.0.id));
-        self.0.connection.accept(&self.0.namespace, data) && self.step(ADMITTED, CONNECTED)
+        self.0.connection.accept(&self.0.namespace, data) && self.is_told()
+    }
+
+    /// The client has its answer. False if the socket has ended meanwhile.
+    pub(crate) fn is_told(&self) -> bool {
+        self.step(ADMITTED, CONNECTED)
     }
 
     /// Refuses the client; `data` is JSON text. The socket is released.
@@ -213,7 +256,14 @@ impl Socket {
 
     /// Sends an event: `["name",…]` and attachments.
     pub fn emit(&self, payload: Payload, flags: Flags) {
-        self.push(flags.item(Message::event(self.0.namespace.name(), None, payload)));
+        let namespace = &self.0.namespace;
+        if let Some(memory) = namespace.memory()
+            && !flags.volatile
+        {
+            let hub = self.0.connection.hub();
+            return memory.publish(hub, namespace, payload, flags, || Receivers::one(self.clone()));
+        }
+        self.push(flags.item(Message::event(namespace.name(), None, payload)));
     }
 
     /// Sends an event and waits for the client's answer, at most for `timeout`.
@@ -296,8 +346,14 @@ impl Socket {
     /// The application is done with a socket whose disconnect it has heard of: it leaves its rooms.
     pub fn release(&self) {
         if self.0.state.swap(RELEASED, Ordering::AcqRel) != RELEASED {
+            let namespace = &self.0.namespace;
+            let released = match (namespace.memory(), self.member()) {
+                (Some(memory), Some(member)) => memory.release(self, member),
+                _ => Released::default(),
+            };
             self.leave_everything();
             self.abandon_acks();
+            released.carry_out(self.0.connection.hub(), namespace);
         }
     }
 
@@ -312,7 +368,13 @@ impl Socket {
     }
 
     pub(crate) fn tell_disconnect(&self, reason: Reason, detail: Option<std::borrow::Cow<'static, str>>) {
+        if let (Some(memory), Some(member)) = (self.0.namespace.memory(), self.member()) {
+            memory.is_about_to_end(member);
+        }
         if self.end() {
+            if let Some(member) = self.member() {
+                member.end(reason.is_recoverable());
+            }
             self.0.connection.hub().app.disconnect(self, reason, detail);
         }
     }

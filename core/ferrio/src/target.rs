@@ -167,15 +167,14 @@ impl Target {
 
     pub(crate) fn send(&self, payload: Payload) {
         let _turn = Turn::enter();
-        let receivers = self.receivers();
-        self.shared.notify_outgoing(&receivers, &payload);
-        self.hub.broadcast(&self.namespace, &receivers, payload, self.flags);
+        self.shared.notify_outgoing(|| self.receivers(), &payload);
+        self.hub.broadcast_to(&self.namespace, || self.receivers(), payload, self.flags);
     }
 
     pub(crate) fn ask(&self, payload: Payload, ask: Ask) {
         let _turn = Turn::enter();
         let receivers = self.receivers();
-        self.shared.notify_outgoing(&receivers, &payload);
+        self.shared.notify_outgoing(|| self.receivers(), &payload);
         self.hub.broadcast_with_ack(&self.namespace, &receivers, payload, self.flags, ask);
     }
 

@@ -37,7 +37,17 @@ pub type Receipt = Box<dyn Any + Send + Sync>;
 impl Message {
     /// Encodes a packet.
     pub fn new(packet: Packet) -> Self {
-        let (frame, body) = text_frame(packet.encoded_room(), |buffer| packet.encode(buffer));
+        Self::encode(packet, None)
+    }
+
+    fn encode(packet: Packet, stamp: Option<&str>) -> Self {
+        let room = packet.encoded_room() + stamp.map_or(0, |stamp| stamp.len() + STAMP_ROOM);
+        let (frame, body) = text_frame(room, |buffer| {
+            packet.encode(buffer);
+            if let Some(stamp) = stamp {
+                push_last(buffer, stamp);
+            }
+        });
         Self::with(frame, body, packet.into_attachments())
     }
 
@@ -75,6 +85,11 @@ impl Message {
     /// Encodes an event.
     pub fn event(nsp: &Text, id: Option<u64>, payload: Payload) -> Self {
         Self::new(Packet::Event { nsp: nsp.clone(), id, payload })
+    }
+
+    /// Encodes an event with one more argument, the last: a text that needs no escapes.
+    pub fn stamped_event(nsp: &Text, payload: Payload, stamp: &str) -> Self {
+        Self::encode(Packet::Event { nsp: nsp.clone(), id: None, payload }, Some(stamp))
     }
 
     /// Encodes an ack.
@@ -223,6 +238,22 @@ fn binary_frames(attachments: &[Bytes], revision: Revision) -> Vec<Bytes> {
         parts.push(attachment.clone());
     }
     parts
+}
+
+/// What a stamp costs besides its own length: a comma and two quotes.
+const STAMP_ROOM: usize = 3;
+
+/// Adds a text to the array at the end of `buffer`.
+fn push_last(buffer: &mut Vec<u8>, text: &str) {
+    // White space behind an array is legal.
+    while matches!(buffer.last(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        buffer.pop();
+    }
+    if buffer.pop_if(|byte| *byte == b']').is_some() {
+        buffer.extend_from_slice(b",\"");
+        buffer.extend_from_slice(text.as_bytes());
+        buffer.extend_from_slice(b"\"]");
+    }
 }
 
 fn push_header(buffer: &mut impl Extend<u8>, opcode: u8, length: usize) {

@@ -54,6 +54,19 @@ impl Reason {
             },
         }
     }
+
+    /// Nobody wanted this end: a client that comes back may find its state as it was (connection state recovery).
+    pub const fn is_recoverable(self) -> bool {
+        match self {
+            Self::ForcedClose
+            | Self::ForcedServerClose
+            | Self::PingTimeout
+            | Self::ServerShuttingDown
+            | Self::TransportClose
+            | Self::TransportError => true,
+            Self::ClientNamespaceDisconnect | Self::ParseError | Self::ServerNamespaceDisconnect => false,
+        }
+    }
 }
 
 /// The text of Node's original, as a Rust program logs it.

@@ -6,10 +6,10 @@
 mod acks;
 mod client;
 mod closing;
-mod engine;
 mod links;
 mod mailbox;
 mod raw;
+mod recovery;
 mod requests;
 mod rooms;
 mod sockets;

@@ -136,7 +136,7 @@ fn volatile_messages_are_dropped_together() {
     let mut host = Host::start(RAW);
     let (sid, conn) = handshake(&mut host);
     let session = format!("transport=polling&sid={sid}");
-    let volatile = Flags { volatile: true, compress: false };
+    let volatile = Flags { volatile: true, ..Flags::default() };
     let parts = || vec![text("a"), text("b")];
     host.submit([Command::Write { conns: vec![conn], data: parts(), flags: volatile, receipt: Some(1) }]);
     assert!(matches!(host.next(), Event::Written { receipt: 1 }));

@@ -19,9 +19,12 @@ fn a_life_in_order() {
     assert_eq!((request, revision, transport), (None, Revision::V4, Transport::WebSocket));
     assert!(head.unwrap().target.starts_with("/socket.io/?EIO=4"));
 
-    let Event::Connect { socket, conn: of, nsp, sid: public, auth } = host.next() else { panic!("no connect") };
+    let Event::Connect { socket, conn: of, nsp, sid: public, auth, pid, recovered } = host.next() else {
+        panic!("no connect")
+    };
     assert_eq!((of, nsp.as_str(), auth.unwrap().as_str()), (conn, "/chat", r#"{"token":1}"#));
     assert_ne!(sid, public);
+    assert_eq!((pid, recovered), (None, false));
 
     host.submit([Command::Accept { socket }]);
     assert_eq!(client.text(), format!(r#"40/chat,{{"sid":"{public}"}}"#));

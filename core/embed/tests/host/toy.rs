@@ -155,7 +155,7 @@ pub(crate) fn payload(text: &str) -> Payload {
 }
 
 pub(crate) fn emit(target: Target, text: &str) -> Command {
-    let flags = Flags { volatile: false, compress: true };
+    let flags = Flags { compress: true, ..Flags::default() };
     Command::Emit { target, payload: payload(text), flags, ack: None }
 }
 

@@ -9,5 +9,6 @@ mod events;
 mod limits;
 mod mounted;
 mod order;
+mod recovery;
 mod rooms;
 mod support;
