@@ -126,7 +126,8 @@ impl Task {
                 }
             }
         }
-        wire.say_goodbye_tcp().await;
+        // Boxed: an idle connection's task should not hold the room that its end needs.
+        Box::pin(wire.say_goodbye_tcp()).await;
     }
 
     /// One read, and all that comes of it.
@@ -174,7 +175,7 @@ impl Task {
                 }
             }
         }
-        wire.say_goodbye_stream(&mut stream).await;
+        Box::pin(wire.say_goodbye_stream(&mut stream)).await;
     }
 
     async fn write_fetched(&self, stream: &mut Box<dyn Stream>) -> io::Result<()> {
