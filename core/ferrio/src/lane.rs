@@ -273,6 +273,8 @@ fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> i
             pending.pop_front();
         }
     }
+    // An idle connection holds no buffer.
+    *pending = VecDeque::new();
     Ok(())
 }
 

@@ -355,7 +355,8 @@ impl Outbound {
             }
             Main::Closed => {}
         }
-        if self.queue.is_empty() && self.queue.capacity() > 64 {
+        // An idle connection holds no buffer.
+        if self.queue.is_empty() && self.queue.capacity() > 0 {
             self.queue = VecDeque::new();
         }
         if self.slow && self.buffered() < self.high_mark / 2 {

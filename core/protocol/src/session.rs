@@ -221,7 +221,8 @@ impl Session {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        if self.outputs.capacity() > 16 {
+        // An idle session holds no buffer.
+        if self.outputs.capacity() > 0 {
             self.outputs = VecDeque::new();
         }
         Output::Wait(self.deadline())
