@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Engine } from "./engine";
 import type { IoEngine } from "./io-engine";
-import type { REASONS } from "./records";
+import type { PacketType, REASONS } from "./records";
 import type { Socket } from "./socket";
 
 /** Why a socket was disconnected. */
@@ -98,6 +98,11 @@ export class Conn extends EventEmitter {
   _data(data: string | Buffer): void {
     this.emit("data", data);
     this.emit("message", data);
+  }
+
+  /** @internal An Engine.IO packet, for this connection is watched: one that was just made (`sent`), or received. */
+  _packet(sent: boolean, type: PacketType, data: string | Buffer | undefined): void {
+    this.emit(sent ? "packetCreate" : "packet", data === undefined ? { type } : { type, data });
   }
 
   /** @internal */

@@ -177,6 +177,22 @@ export class Engine {
     this.emitted(attachments.length === 0 ? undefined : attachments);
   }
 
+  /** Has every Engine.IO packet of a connection told to it ({@link Conn._packet}), or no more. */
+  watch(conn: number, on: boolean): void {
+    this.command(CommandKind.Watch, conn, on ? 1 : 0);
+  }
+
+  /**
+   * Changes options while the engine runs; `LIVE` in `core/embed/src/options.rs` says which can. It counts for requests and
+   * sessions from now on, and for timers that start from now on.
+   *
+   * @throws Error naming the option that is wrong or cannot change; then none has changed
+   */
+  configure(options: object): void {
+    this.flush();
+    this.native?.configure(JSON.stringify(options));
+  }
+
   private receipt(receipt: () => void): number {
     this.lastReceipt = (this.lastReceipt + 1) >>> 0;
     this.receipts.set(this.lastReceipt, receipt);

@@ -23,6 +23,8 @@ export class Exchange {
     readonly request: IncomingMessage,
     private readonly response: ServerResponse,
     private readonly hook: HeadersHook,
+    /** The id for the session, if this request opens one; empty: one is drawn. */
+    private readonly sid = "",
   ) {}
 
   /** Hands the request over. The answer comes by {@link respond}. */
@@ -37,7 +39,7 @@ export class Exchange {
       commands.number(CommandKind.Request);
       commands.number(number);
       commands.number(whole ? 1 : 0);
-      head(commands, request);
+      head(commands, request, this.sid);
     });
     if (!whole) {
       request.on("data", (chunk: Buffer) => this.answered || engine.body(number, chunk, false));
@@ -85,6 +87,7 @@ export interface Link {
  * Gives a WebSocket upgrade to the engine: the connection itself where it can be had, else its bytes.
  *
  * @param headers - to be added to the 101
+ * @param sid - the id for the session, if this request opens one; empty: one is drawn
  */
 export function openLink(
   engine: Engine,
@@ -92,13 +95,14 @@ export function openLink(
   socket: NetSocket,
   start: Buffer,
   headers: Headers,
+  sid = "",
 ): void {
   if (engine.closed) return void socket.destroy();
   socket.setTimeout(0);
   socket.setNoDelay(true);
   const descriptor = takeable(socket);
-  if (descriptor === undefined) new FedLink(engine, request, socket).open(start, headers);
-  else new TakenLink(engine, request, socket).open(descriptor, start, headers);
+  if (descriptor === undefined) new FedLink(engine, request, socket).open(start, headers, sid);
+  else new TakenLink(engine, request, socket).open(descriptor, start, headers, sid);
 }
 
 /** The handle below a `net.Socket`: not public, hence every doubt means no. */
@@ -135,7 +139,7 @@ class TakenLink implements Link {
     this.number = engine.number();
   }
 
-  open(descriptor: number, start: Buffer, headers: Headers): void {
+  open(descriptor: number, start: Buffer, headers: Headers, sid: string): void {
     const { engine, request, socket, number } = this;
     // What Node has read since the head, while a middleware or allowRequest took its time.
     const chunks = [start];
@@ -147,7 +151,7 @@ class TakenLink implements Link {
       commands.number(CommandKind.TakeOver);
       commands.number(number);
       commands.number(descriptor);
-      head(commands, request);
+      head(commands, request, sid);
       extra(commands, headers);
       commands.bytes(chunks.length === 1 ? start : Buffer.concat(chunks));
     });
@@ -204,14 +208,14 @@ class FedLink implements Link {
     this.number = engine.number();
   }
 
-  open(start: Buffer, headers: Headers): void {
+  open(start: Buffer, headers: Headers, sid: string): void {
     const { engine, request, socket, number } = this;
     engine.links.set(number, this);
     engine.compose((commands) => {
       commands.reserve(2);
       commands.number(CommandKind.OpenLink);
       commands.number(number);
-      head(commands, request);
+      head(commands, request, sid);
       extra(commands, headers);
     });
     if (start.length > 0) engine.feed(number, start);
@@ -240,12 +244,13 @@ class FedLink implements Link {
 const NOTHING = Buffer.alloc(0);
 
 /** Appends a head: what the engine needs to know of a request. */
-function head(commands: Commands, request: IncomingMessage): void {
+function head(commands: Commands, request: IncomingMessage, sid: string): void {
   const { headers, socket } = request;
-  commands.reserve(5 + 2 * HEADERS.length);
+  commands.reserve(6 + 2 * HEADERS.length);
   commands.string(request.method ?? "");
   commands.string(request.url ?? "");
   commands.string(socket.remoteAddress ?? "");
+  commands.string(sid);
   commands.number((socket as Partial<TLSSocket>).encrypted ? 1 : 0);
   const count = commands.used;
   commands.number(0);

@@ -110,6 +110,11 @@ export class IoEngine extends EventEmitter {
     this.emit("connection", conn);
   }
 
+  /** @internal A request is refused. */
+  _refused(cause: Exchange | Link, code: number, message: string, context: object): void {
+    this.emit("connection_error", { req: cause.request, code, message, context });
+  }
+
   /** @internal A connection closed. */
   _closed(conn: Conn): void {
     this.conns.delete(conn.id);

@@ -12,6 +12,8 @@ export interface NativeEngine {
   submit(text: string, records: Float64Array, used: number, attachments: Uint8Array[] | undefined): void;
   /** Fills `records` with events; `records[0]` is where they end, `records[1]` whether more wait. */
   drain(records: Float64Array): Drained;
+  /** Changes options (JSON) while the engine runs. @throws Error naming the option that is wrong or cannot change */
+  configure(options: string): void;
   rooms(socket: number): string[];
   members(nsp: string, rooms: string[], except: string[]): number[];
   buffered(socket: number): number;

@@ -38,6 +38,10 @@ export const enum EventKind {
   Data,
   /** receipt */
   Written,
+  /** conn, sent, type, 0 and text or 1 and bytes or -1 and nothing */
+  Packet,
+  /** request or link, code, text: JSON `[message, context]` */
+  Refused,
 }
 
 /** Commands: host to engine. */
@@ -80,6 +84,8 @@ export const enum CommandKind {
   LinkSent,
   /** flags, receipt or -1, n, n conns, n, n times text or -1; takes an attachment for each -1 */
   Write,
+  /** conn, on */
+  Watch,
 }
 
 /** Bits of an emit's flags. */
@@ -87,6 +93,12 @@ export const enum FlagBits {
   Volatile = 1,
   Compress = 2,
 }
+
+/** The types of Engine.IO packets, by their digits. */
+export const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"] as const;
+
+/** The type of an Engine.IO packet. */
+export type PacketType = (typeof PACKET_TYPES)[number];
 
 /** How an emit with ack ended. */
 export const enum AckEndKind {
@@ -110,7 +122,7 @@ export const REASONS = [
 
 /**
  * Headers the engine reads, by the number they cross with. A head is: text: method, text: target, text: remote address,
- * secure, n, n times number and text.
+ * text: an id for the session that it opens (empty: none), secure, n, n times number and text.
  */
 export const HEADERS = [
   "accept-encoding",

@@ -10,7 +10,7 @@ import type { Conn } from "./conn";
 import type { Engine } from "./engine";
 import type { Exchange, Link } from "./exchange";
 import type { NativeEngine } from "./native";
-import { type AckEndKind, EventKind, REASONS } from "./records";
+import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Socket } from "./socket";
 
 /** Rounds, and milliseconds, after which other work of the process gets its turn. */
@@ -21,6 +21,8 @@ const MAX_MS = 2;
 export interface EngineOwner {
   /** A connection opened. */
   opened(conn: number, sid: string, exchange: Exchange | Link | undefined, protocol: 3 | 4, transport: string): void;
+  /** A request is refused; its answer follows. `code`, `message` and `context` are those of `connection_error`. */
+  refused(cause: Exchange | Link, code: number, message: string, context: object): void;
   /** A client asks to join a namespace. */
   connecting(conn: Conn, socket: number, nsp: string, sid: string, auth: object): void;
 }
@@ -257,6 +259,20 @@ export class Rounds {
         batch.at = at + 5;
         const data = cells[at + 2] === 0 ? batch.keptString(at + 3) : batch.bytes(at + 3);
         engine.conns.get(key)?._data(data);
+        return;
+      }
+      case EventKind.Packet: {
+        batch.at = at + 7;
+        const form = cells[at + 4];
+        const data = form < 0 ? undefined : form === 0 ? batch.keptString(at + 5) : batch.bytes(at + 5);
+        engine.conns.get(key)?._packet(cells[at + 2] === 1, PACKET_TYPES[cells[at + 3]], data);
+        return;
+      }
+      case EventKind.Refused: {
+        batch.at = at + 5;
+        const [message, context] = JSON.parse(batch.string(at + 3));
+        const cause = engine.exchanges.get(key) ?? engine.links.get(key);
+        if (cause !== undefined) this.owner.refused(cause, cells[at + 2], message, context);
         return;
       }
       case EventKind.Written: {

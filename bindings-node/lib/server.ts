@@ -283,6 +283,7 @@ export class Server<
     this.engineSettings = settings;
     this._engine = new Engine(settings, {
       opened: (...opened) => this.engine._opened(...opened),
+      refused: (...refused) => this.engine._refused(...refused),
       connecting: (conn, key, nsp, id, auth) => this.connecting(conn, key, nsp, id, auth),
     });
     this.engine = new IoEngine(this._engine, options);

@@ -78,6 +78,12 @@ impl JsEngine {
         outbox.finish(env, records, more)
     }
 
+    /// Changes options, as JSON, for what comes after the commands that crossed before.
+    #[napi(catch_unwind)]
+    pub fn configure(&self, options: String) -> Result<()> {
+        self.with(|engine| engine.configure(&options))?.map_err(errors::start)
+    }
+
     /// The rooms of a socket, as the engine names them.
     #[napi(catch_unwind)]
     pub fn rooms(&self, socket: f64) -> Result<Vec<String>> {

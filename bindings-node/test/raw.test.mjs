@@ -102,3 +102,72 @@ test("a closed engine owes nobody a receipt", ours, async (t) => {
   // Crosses behind the closing.
   await new Promise((resolve) => engine.write([conn._key], ["late"], 0, resolve));
 });
+
+test("packets of a watched connection", ours, async (t) => {
+  const { engine, open } = await serve(t);
+  const { socket, conn, next } = await open();
+  const log = [];
+  conn.on("packet", (packet) => log.push(["packet", packet]));
+  conn.on("packetCreate", (packet) => log.push(["packetCreate", packet]));
+  const arrival = (name) => new Promise((resolve) => conn.on("data", (data) => data === name && resolve()));
+  engine.watch(conn._key, true);
+  engine.write([conn._key], ["out", Buffer.from([1])], 0);
+  // Behind both, so that the engine watches by now.
+  await next();
+  await next();
+  const last = arrival("last");
+  socket.send("3");
+  socket.send(Buffer.from([2]));
+  socket.send("4last");
+  await last;
+  assert.deepEqual(log, [
+    ["packetCreate", { type: "message", data: "out" }],
+    ["packetCreate", { type: "message", data: Buffer.from([1]) }],
+    ["packet", { type: "pong" }],
+    ["packet", { type: "message", data: Buffer.from([2]) }],
+    ["packet", { type: "message", data: "last" }],
+  ]);
+  log.length = 0;
+  engine.watch(conn._key, false);
+  engine.write([conn._key], ["unseen"], 0);
+  await next();
+  assert.deepEqual(log, []);
+});
+
+test("a refusal is told with its request", ours, async (t) => {
+  let told;
+  const { url } = await serve(t, {}, { refused: (cause, ...what) => told([cause.request.method, ...what]) });
+  let refusal = new Promise((resolve) => (told = resolve));
+  const answer = await fetch(`http://${url}&transport=polling&sid=n%C3%B6body`);
+  assert.equal(answer.status, 400);
+  assert.deepEqual(await refusal, ["GET", 1, "Session ID unknown", { sid: "n\u00f6body" }]);
+  refusal = new Promise((resolve) => (told = resolve));
+  const socket = new WebSocket(`ws://${url}&transport=websocket&sid=x`);
+  const [, response] = await event(socket, "unexpected-response");
+  response.resume();
+  assert.deepEqual(await refusal, ["GET", 1, "Session ID unknown", { sid: "x" }]);
+});
+
+test("options change while the engine runs", ours, async (t) => {
+  const { engine, url } = await serve(t);
+  const pings = async () =>
+    JSON.parse((await (await fetch(`http://${url}&transport=polling`)).text()).slice(1)).pingInterval;
+  assert.equal(await pings(), 25_000);
+  engine.configure({ pingInterval: 300 });
+  assert.equal(await pings(), 300);
+  assert.throws(() => engine.configure({ pingInterval: 400, ioThreads: 2 }), /ioThreads: cannot change/);
+  assert.throws(() => engine.configure({ pingInterval: "x" }), /pingInterval: expected/);
+  assert.equal(await pings(), 300);
+});
+
+test("a session has the id that its request brings", ours, async (t) => {
+  const { Exchange, openLink } = require("../dist/exchange.js");
+  const { engine, io, url } = await serve(t);
+  io.handleRequest = (req, res) => new Exchange(engine, req, res, () => {}, "by-request").start();
+  io.handleUpgrade = (req, socket, head) => openLink(engine, req, socket, head, {}, "by-link");
+  const text = await (await fetch(`http://${url}&transport=polling`)).text();
+  assert.equal(JSON.parse(text.slice(1)).sid, "by-request");
+  const socket = new WebSocket(`ws://${url}&transport=websocket`);
+  const [open] = await event(socket, "message");
+  assert.equal(JSON.parse(open.toString().slice(1)).sid, "by-link");
+});

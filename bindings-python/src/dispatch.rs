@@ -141,7 +141,9 @@ fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<
         // `transport()` asks the engine.
         Event::Upgrade { .. } => Ok(None),
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
-        Event::Data { .. } | Event::Written { .. } => Ok(None),
+        Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
+        // The answer says it.
+        Event::Refused { .. } => Ok(None),
         // What a program keeps with a socket is not recovered.
         Event::SessionExpired { .. } => Ok(None),
     }

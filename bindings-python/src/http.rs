@@ -31,7 +31,7 @@ pub(crate) fn head(
         let (name, value) = (name.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
         pairs.push((Cow::Owned(latin1(name.as_bytes())), latin1(value.as_bytes())));
     }
-    Ok(Head { method, target, headers: pairs, remote, secure })
+    Ok(Head { method, target, headers: pairs, remote, secure, sid: None })
 }
 
 /// HTTP's own reading of header bytes.

@@ -92,6 +92,7 @@ mod command_kind {
     pub(super) const LINK_CLOSED: u64 = 17;
     pub(super) const LINK_SENT: u64 = 18;
     pub(super) const WRITE: u64 = 19;
+    pub(super) const WATCH: u64 = 20;
 }
 
 /// Walks a batch of commands.
@@ -109,7 +110,7 @@ impl Reader<'_> {
     fn command(&mut self) -> Result<Command> {
         use command_kind::{
             ABORT, ACCEPT, ACK, BODY, BROADCAST, CLOSE, DISCONNECT, EMIT, FEED, JOIN, LEAVE, LINK_CLOSED, LINK_SENT,
-            OPEN_LINK, REJECT, RELEASE, REQUEST, TAKE_OVER, WRITE,
+            OPEN_LINK, REJECT, RELEASE, REQUEST, TAKE_OVER, WATCH, WRITE,
         };
         Ok(match self.id()? {
             ACCEPT => Command::Accept { socket: self.socket()? },
@@ -154,6 +155,7 @@ impl Reader<'_> {
                     flags,
                 }
             }
+            WATCH => Command::Watch { conn: ConnId(self.id()?), on: self.flag()? },
             _ => return Err(errors::layout("command")),
         })
     }
@@ -196,6 +198,7 @@ impl Reader<'_> {
             method: self.string()?,
             target: self.string()?,
             remote: self.string()?,
+            sid: Some(self.kept_text()?).filter(|sid| !sid.is_empty()),
             secure: self.flag()?,
             headers: Vec::new(),
         };
@@ -216,7 +219,11 @@ impl Reader<'_> {
 
     /// Texts that live long: copies, so that they do not keep the whole batch.
     fn kept_texts(&mut self) -> Result<Vec<Text>> {
-        (0..self.id()?).map(|_| Ok(Text::from(self.text()?.as_str()))).collect()
+        (0..self.id()?).map(|_| self.kept_text()).collect()
+    }
+
+    fn kept_text(&mut self) -> Result<Text> {
+        Ok(Text::from(self.text()?.as_str()))
     }
 
     fn string(&mut self) -> Result<String> {

@@ -98,6 +98,8 @@ mod event_kind {
     pub(super) const CLOSED: u8 = 13;
     pub(super) const DATA: u8 = 14;
     pub(super) const WRITTEN: u8 = 15;
+    pub(super) const PACKET: u8 = 16;
+    pub(super) const REFUSED: u8 = 17;
     pub(super) const SESSION_EXPIRED: u8 = 18;
 }
 
@@ -110,7 +112,7 @@ impl Writer<'_> {
     fn event(&mut self, event: Event) {
         use event_kind::{
             ACK, ACK_END, CLOSE, CLOSED, CONNECT, DATA, DISCONNECT, DRAIN, LINK_CLOSE, LINK_WRITE, MESSAGE, OPEN,
-            RESPONSE, SESSION_EXPIRED, UPGRADE, WRITTEN,
+            PACKET, REFUSED, RESPONSE, SESSION_EXPIRED, UPGRADE, WRITTEN,
         };
         match event {
             Event::Open { conn, sid, request, head, revision, transport } => {
@@ -235,6 +237,31 @@ impl Writer<'_> {
                 self.kind(DATA);
                 self.id(conn.0);
                 self.frame(data);
+            }
+            Event::Packet { conn, sent, kind, data } => {
+                self.kind(PACKET);
+                self.id(conn.0);
+                self.id(sent.into());
+                self.id(kind as u64);
+                match data {
+                    Some(data) => self.frame(data),
+                    None => {
+                        self.cell(-1.0);
+                        self.joined(b"");
+                    }
+                }
+            }
+            Event::Refused { request, code, message, context } => {
+                self.kind(REFUSED);
+                self.id(request.0);
+                self.id(code.into());
+                self.json(|json| {
+                    json.push(b'[');
+                    quote(json, &message);
+                    json.push(b',');
+                    json.extend_from_slice(context.as_bytes());
+                    json.push(b']');
+                });
             }
             Event::Written { receipt } => {
                 self.kind(WRITTEN);

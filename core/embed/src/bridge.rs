@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
 use ferrio::net::listener::{Listener, Listening};
@@ -45,6 +46,8 @@ struct Parts {
     hub: Hub,
     queue: Arc<Queue>,
     listening: Mutex<Vec<Listening>>,
+    /// As it was last asked to be.
+    config: Mutex<Config>,
     runtime: Runtime,
 }
 
@@ -63,12 +66,12 @@ impl Engine {
                 shared.mailbox.end_turn();
             }
         })?;
-        let hub = Hub::new(config, Arc::clone(&shared) as _, runtime.handle().clone());
+        let hub = Hub::new(config.clone(), Arc::clone(&shared) as _, runtime.handle().clone());
         shared.set_hub(Some(hub.clone()));
         let queue = Arc::new(Queue::default());
         let worker = Worker { shared: Arc::clone(&shared), hub: hub.clone() };
         runtime.handle().spawn(worker.run(Arc::clone(&queue)));
-        let parts = Parts { shared, hub, queue, listening: Mutex::default(), runtime };
+        let parts = Parts { shared, hub, queue, listening: Mutex::default(), config: Mutex::new(config), runtime };
         Ok(Self { parts: ManuallyDrop::new(parts) })
     }
 
@@ -97,6 +100,22 @@ impl Engine {
         let bound = listener.address()?;
         listening.lock().push(listener.start(hub.clone()));
         Ok(bound)
+    }
+
+    /// Changes options while the engine runs, after the commands that were submitted before. `options` is a JSON object as for
+    /// [`Self::start`]; which of them can change stands in `options.rs`. It counts for requests and sessions from now on; in
+    /// sessions that are open, for the time limits that begin from now on.
+    ///
+    /// # Errors
+    /// An option that is unknown, impossible or cannot change, named: then none has changed. A fork.
+    pub fn configure(&self, options: &str) -> Result<(), StartError> {
+        self.check().map_err(io::Error::other)?;
+        let mut config = self.parts.config.lock();
+        let changed = Options::change(&config, options)?;
+        *config = changed.clone();
+        // Still locked: two callers must not come to the queue in another order.
+        self.parts.queue.append(vec![Work::Configure(Box::new(changed))]);
+        Ok(())
     }
 
     /// Carries out a batch of commands, in order, with at most one wake of an I/O thread.
@@ -254,6 +273,7 @@ impl Parts {
                     socket::Flags { volatile: flags.volatile, compress: flags.compress, ..socket::Flags::default() };
                 Work::Write { conns, data, flags, receipt }
             }
+            Command::Watch { conn, on } => Work::Watch { conn: shared.conn(conn)?, on },
             Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
             Command::Request { request, head, end } => Work::Carry(Order::Request { request, head, end }),
             Command::Body { request, chunk, end } => Work::Carry(Order::Body { request, chunk, end }),

@@ -50,14 +50,14 @@ pub(crate) fn carry_out(worker: &Worker, order: Order) {
             let open = OpenLink::new(shared, link);
             if !shared.refuses() {
                 let decide = Box::new(move |decided| take_over(open, decided, stream, read));
-                hub.upgrade(head, owned(headers), decide);
+                with_origin(link.0, || hub.upgrade(head, owned(headers), decide));
             }
         }
         Order::OpenLink { link, head, raw, headers } => {
             let open = OpenLink::new(shared, link);
             if !shared.refuses() {
                 let decide = Box::new(move |decided| attach(open, decided, raw));
-                hub.upgrade(head, owned(headers), decide);
+                with_origin(link.0, || hub.upgrade(head, owned(headers), decide));
             }
         }
         Order::Feed { link, data } => {

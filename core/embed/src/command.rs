@@ -88,6 +88,13 @@ pub enum Command {
         /// The host's number for it, if it wants an `Event::Written`.
         receipt: Option<u32>,
     },
+    /// Tell the host of every Engine.IO packet of a connection (`Event::Packet`), or stop it.
+    Watch {
+        /// Which.
+        conn: ConnId,
+        /// From now on, or no more.
+        on: bool,
+    },
     /// Close a connection.
     Close {
         /// Which.
@@ -95,7 +102,8 @@ pub enum Command {
         /// Drop what is still queued for it instead of sending it first.
         discard: bool,
     },
-    /// A request that the host's HTTP server received for our path. Answered by one `Event::Response`, always.
+    /// A request that the host's HTTP server received for our path. Answered by one `Event::Response`, always. (Its head, as
+    /// those of the links below, may bring an id for the session that it opens.)
     Request {
         /// The host's number for it.
         request: RequestId,

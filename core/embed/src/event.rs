@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use ferrio::net::exchange::{Head, Response};
-use ferrio_protocol::engine::{Frame, Revision, Transport};
+use ferrio_protocol::engine::{Frame, Packet, Revision, Transport};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 
@@ -69,6 +69,29 @@ pub enum Event {
         conn: ConnId,
         /// The message.
         data: Frame,
+    },
+    /// A watched connection received an Engine.IO packet, or was given one to send. (A server's open packet, and the initial
+    /// one behind it, are made before anybody watches.)
+    Packet {
+        /// The connection.
+        conn: ConnId,
+        /// Ours, just queued; else the peer's, before anything comes of it.
+        sent: bool,
+        /// Its type.
+        kind: PacketKind,
+        /// What it brings, if anything.
+        data: Option<Frame>,
+    },
+    /// A request or a link is refused; its `Response` or `LinkClose` follows.
+    Refused {
+        /// The request or the link (by its number: hosts count both in one).
+        request: RequestId,
+        /// The number in engine.io's table of errors, 0 to 5.
+        code: u8,
+        /// The text in that table.
+        message: Text,
+        /// JSON text: the `context` of `connection_error`.
+        context: Text,
     },
     /// A `Command::Write` is done: everything up to it has been handed to the transport of every receiver that has not ended.
     Written {
@@ -152,6 +175,42 @@ pub enum Event {
     Closed,
 }
 
+/// The types of Engine.IO packets, by their digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PacketKind {
+    /// The handshake.
+    Open = 0,
+    /// The end.
+    Close = 1,
+    /// A heartbeat.
+    Ping = 2,
+    /// Its answer.
+    Pong = 3,
+    /// A message, text or binary.
+    Message = 4,
+    /// The move to another transport.
+    Upgrade = 5,
+    /// Nothing.
+    Noop = 6,
+}
+
+impl PacketKind {
+    pub(crate) fn split(packet: Packet) -> (Self, Option<Frame>) {
+        let text = |text: Text| Some(text).filter(|text| !text.is_empty()).map(Frame::Text);
+        match packet {
+            Packet::Open(data) => (Self::Open, text(data)),
+            Packet::Close => (Self::Close, None),
+            Packet::Ping(data) => (Self::Ping, text(data)),
+            Packet::Pong(data) => (Self::Pong, text(data)),
+            Packet::Message(data) => (Self::Message, text(data)),
+            Packet::Binary(data) => (Self::Message, Some(Frame::Binary(data))),
+            Packet::Upgrade => (Self::Upgrade, None),
+            Packet::Noop => (Self::Noop, None),
+        }
+    }
+}
+
 /// How an emit with ack ended without a (further) answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckEnd {
@@ -180,6 +239,8 @@ impl Letter for Event {
                 payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
             }
             Self::Data { data, .. } => len(data),
+            Self::Packet { data, .. } => data.as_ref().map_or(0, len),
+            Self::Refused { message, context, .. } => message.len() + context.len(),
             Self::Response { response, .. } => response.body.len(),
             Self::SessionExpired { rooms, .. } => rooms.iter().map(|room| room.len()).sum(),
             Self::LinkWrite { data, .. } => data.iter().map(LinkData::len).sum(),
@@ -202,9 +263,11 @@ impl Letter for Event {
             | Self::Connect { .. }
             | Self::Message { .. }
             | Self::Data { .. }
+            | Self::Packet { .. }
             | Self::Drain { .. }
             | Self::LinkWrite { .. } => true,
             Self::Ack { .. }
+            | Self::Refused { .. }
             | Self::Written { .. }
             | Self::AckEnd { .. }
             | Self::Disconnect { .. }

@@ -24,11 +24,11 @@ mod work;
 
 pub use bridge::{Engine, Wake};
 pub use command::{AckRequest, Command, Flags, Target};
-pub use event::{AckEnd, Event, LinkData};
+pub use event::{AckEnd, Event, LinkData, PacketKind};
 pub use ids::{AckId, ConnId, LinkId, RequestId, SocketId};
 pub use runtime::Forked;
 
-/// Why an engine did not start.
+/// Why an engine did not start, or was not configured.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The options are not what `options.rs` describes; the text names the option.

@@ -21,15 +21,21 @@
 //! | `connectionStateRecovery` | null (off), `{"maxDisconnectionDuration": ms, "maxBytes": bytes, "maxSessions": count}` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
+//! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
+//! | `watch` | true, false: every Engine.IO packet of connections that open is an `Event::Packet` |
 //! | `ioThreads` | 1 to 1024 |
 //! | `mailboxBytes` | bytes of undelivered events above which connections stop reading |
+//!
+//! What can change while the engine runs is listed in [`LIVE`].
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ferrio::config::{Config, Cookie, Cors, Recovery};
-use ferrio_protocol::engine::Transport;
+use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
-use ferrio_protocol::{Dialect, Limits};
+use ferrio_protocol::{Dialect, Limits, Text};
 use serde_json::{Map, Value};
 
 use crate::StartError;
@@ -58,19 +64,35 @@ impl Options {
     /// # Errors
     /// Names the option that is unknown, or says what it should be.
     pub(crate) fn parse(text: &str) -> Result<Self, StartError> {
-        let object: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))?;
         let mut options = Self::default();
-        for (name, value) in &object {
-            match options.set(name, value) {
+        options.read(&object(text)?)?;
+        Ok(options)
+    }
+
+    /// Reads a JSON object of options to change in `config`.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; an option that cannot change.
+    pub(crate) fn change(config: &Config, text: &str) -> Result<Config, StartError> {
+        let object = object(text)?;
+        let mut options = Self { config: config.clone(), ..Self::default() };
+        options.read(&object)?;
+        match object.keys().find(|name| !LIVE.contains(&name.as_str())) {
+            Some(name) => Err(StartError::Options(format!("{name}: cannot change while the engine runs"))),
+            None => Ok(options.config),
+        }
+    }
+
+    fn read(&mut self, object: &Map<String, Value>) -> Result<(), StartError> {
+        for (name, value) in object {
+            match self.set(name, value) {
                 Ok(()) => {}
                 // Not given. The readers below refuse it, unless it is a value of its own.
                 Err(wrong) if value.is_null() && !wrong.unknown => {}
                 Err(wrong) => return Err(StartError::Options(wrong.within(name))),
             }
         }
-        options.check().map_err(StartError::Options)?;
-        Ok(options)
+        self.check().map_err(StartError::Options)
     }
 
     fn set(&mut self, name: &str, value: &Value) -> Result<(), Wrong> {
@@ -81,6 +103,8 @@ impl Options {
             "cors" => config.cors = cors(value)?,
             "dialect" => config.dialect = dialect(value)?,
             "layer" => config.layer = layer(value)?,
+            "initialPacket" => config.initial_packet = optional(value, message)?,
+            "watch" => config.watch = flag(value)?,
             "path" => config.path = path(text(value)?),
             "addTrailingSlash" => config.add_trailing_slash = flag(value)?,
             "transports" => config.transports = transports(value)?,
@@ -114,6 +138,34 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Options that can change while the engine runs. The others shape what is already there.
+const LIVE: [&str; 20] = [
+    "addTrailingSlash",
+    "allowEIO3",
+    "allowEio3",
+    "allowUpgrades",
+    "compressionThreshold",
+    "connectTimeout",
+    "cookie",
+    "cors",
+    "httpCompression",
+    "initialPacket",
+    "layer",
+    "maxHttpBufferSize",
+    "maxPayload",
+    "path",
+    "pingInterval",
+    "pingTimeout",
+    "closeTimeout",
+    "transports",
+    "upgradeTimeout",
+    "watch",
+];
+
+fn object(text: &str) -> Result<Map<String, Value>, StartError> {
+    serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))
 }
 
 /// What is wrong with a value, and where below its option.
@@ -203,6 +255,18 @@ fn layer(value: &Value) -> Result<Layer, Wrong> {
         Some("socketio") => Ok(Layer::SocketIo),
         Some("engineio") => Ok(Layer::EngineIo),
         _ => Err(Wrong::expected(r#""socketio" or "engineio""#, value)),
+    }
+}
+
+fn message(value: &Value) -> Result<Frame, Wrong> {
+    let wrong = || Wrong::expected(r#"text or {"binary": base64}"#, value);
+    match value {
+        Value::String(text) => Ok(Frame::Text(Text::from(text.as_str()))),
+        Value::Object(object) if object.len() == 1 => {
+            let base64 = object.get("binary").and_then(Value::as_str).ok_or_else(wrong)?;
+            STANDARD.decode(base64).map(|bytes| Frame::Binary(bytes.into())).map_err(|_| wrong())
+        }
+        _ => Err(wrong()),
     }
 }
 
@@ -441,6 +505,35 @@ mod tests {
     }
 
     #[test]
+    fn initial_packet() {
+        let packet = |text: &str| parsed(&format!(r#"{{"initialPacket":{text}}}"#)).config.initial_packet;
+        assert_eq!(packet("null"), None);
+        assert_eq!(packet(r#""hi""#), Some(Frame::Text("hi".into())));
+        assert_eq!(packet(r#"{"binary":"AQI="}"#), Some(Frame::Binary(vec![1, 2].into())));
+    }
+
+    #[test]
+    fn changes() {
+        let before = parsed(r#"{"pingInterval":1000,"cookie":true,"highMark":5}"#).config;
+        let after =
+            Options::change(&before, r#"{"pingTimeout":7,"cookie":null,"path":"/x","pingInterval":null}"#).unwrap();
+        assert_eq!((after.ping_interval, after.ping_timeout), (Duration::from_secs(1), Duration::from_millis(7)));
+        assert_eq!((after.cookie, after.path.as_str(), after.high_mark), (None, "/x", 5));
+        for (given, error) in [
+            (r#"{"dialect":"python"}"#, "invalid option: dialect: cannot change while the engine runs"),
+            (r#"{"watch":true,"highMark":1}"#, "invalid option: highMark: cannot change while the engine runs"),
+            (r#"{"pingInterval":0}"#, "invalid option: pingInterval: "),
+            (r#"{"pingIntervall":1}"#, "invalid option: pingIntervall: no such option"),
+        ] {
+            let text = Options::change(&before, given).unwrap_err().to_string();
+            assert!(text.starts_with(error), "{given}: {text}");
+        }
+        for name in LIVE {
+            assert!(Options::change(&before, &format!(r#"{{"{name}":null}}"#)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn connection_state_recovery() {
         let recovery = |text: &str| parsed(&format!(r#"{{"connectionStateRecovery":{text}}}"#)).config.recovery;
         assert_eq!(recovery("null"), None);
@@ -478,6 +571,9 @@ mod tests {
                 r#"{"maxHttpBufferSize":1.5}"#,
                 "invalid option: maxHttpBufferSize: expected a whole number of at least 0",
             ),
+            (r#"{"initialPacket":{"binary":"?"}}"#, "invalid option: initialPacket: expected text or "),
+            (r#"{"initialPacket":{"binary":"","x":1}}"#, "invalid option: initialPacket: expected text or "),
+            (r#"{"layer":"http"}"#, "invalid option: layer: expected "),
             (r#"{"transports":[]}"#, "invalid option: transports: expected a list of "),
             (r#"{"transports":["webtransport"]}"#, "invalid option: transports: expected a list of "),
             (r#"{"limits":{"depth":1}}"#, "invalid option: limits.depth: no such option"),

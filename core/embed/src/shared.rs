@@ -8,10 +8,11 @@ use ferrio::application::Application;
 use ferrio::connection::Connection;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
+use ferrio::net::refusal::Refusal;
 use ferrio::net::{Exchange, Head};
 use ferrio::recovery::Expired;
 use ferrio::socket::Socket;
-use ferrio_protocol::engine::Frame;
+use ferrio_protocol::engine::{Frame, Packet};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 use parking_lot::Mutex;
@@ -19,7 +20,7 @@ use tokio::sync::Notify;
 
 use crate::bridge::Wake;
 use crate::carrier::{self, Carried};
-use crate::event::Event;
+use crate::event::{Event, PacketKind};
 use crate::ids::{ConnId, LinkId, RequestId, SocketId, Table};
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::mailbox::{Bell, Mailbox};
@@ -125,6 +126,14 @@ impl Shared {
 }
 
 impl Application for Shared {
+    fn refused(&self, _head: &Head, refusal: &Refusal) {
+        // On a port of ours nobody asks.
+        if let Some(request) = carrier::origin() {
+            let (message, context) = (Text::from_static(refusal.title()), Text::from(refusal.context()));
+            self.post(Event::Refused { request, code: refusal.code(), message, context });
+        }
+    }
+
     fn open(&self, connection: &Arc<Connection>, head: Head) {
         let request = carrier::origin();
         let conn = self.conns.lock().insert(Arc::clone(connection));
@@ -168,6 +177,11 @@ impl Application for Shared {
 
     fn data(&self, connection: &Arc<Connection>, data: Frame) {
         self.post(Event::Data { conn: conn_id(connection), data });
+    }
+
+    fn packet(&self, connection: &Arc<Connection>, sent: bool, packet: Packet) {
+        let (kind, data) = PacketKind::split(packet);
+        self.post(Event::Packet { conn: conn_id(connection), sent, kind, data });
     }
 
     fn disconnect(&self, socket: &Socket, reason: Reason, detail: Option<Cow<'static, str>>) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ferrio::ack::{AckError, Ask, Gathered};
+use ferrio::config::Config;
 use ferrio::connection::Connection;
 use ferrio::hub::Hub;
 use ferrio::namespace::{Namespace, Receivers};
@@ -67,10 +68,15 @@ pub(crate) enum Work {
         flags: Flags,
         receipt: Option<u32>,
     },
+    Watch {
+        conn: Arc<Connection>,
+        on: bool,
+    },
     Close {
         conn: Arc<Connection>,
         discard: bool,
     },
+    Configure(Box<Config>),
     /// To do with a request or a link of the host's.
     Carry(Order),
     /// The first phase of closing.
@@ -172,6 +178,8 @@ impl Worker {
             Work::Ack { socket, id, payload } => socket.ack(id, payload),
             Work::Disconnect { socket, close } => socket.disconnect(close),
             Work::Write { conns, data, flags, receipt } => self.write(&conns, data, flags, receipt),
+            Work::Watch { conn, on } => conn.watch(on),
+            Work::Configure(config) => self.hub.configure(*config),
             Work::Close { conn, discard } => conn.close(discard),
             Work::Carry(order) => carrier::carry_out(self, order),
             Work::ShutDown(_) => {}

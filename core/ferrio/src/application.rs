@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ferrio_protocol::engine::Frame;
+use ferrio_protocol::engine::{Frame, Packet};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{ProtocolError, Reason, Text};
 
 use crate::connection::Connection;
 use crate::namespace::Namespace;
 use crate::net::exchange::{Head, Headers};
+use crate::net::refusal::Refusal;
 use crate::recovery::Expired;
 use crate::socket::Socket;
 
@@ -33,6 +34,11 @@ pub trait Application: Send + Sync + 'static {
         Headers::new()
     }
 
+    /// A request is refused; the answer to it follows. (`connection_error` of engine.io.)
+    fn refused(&self, head: &Head, refusal: &Refusal) {
+        let _ = (head, refusal);
+    }
+
     /// A connection opened; `head` is the request that did it.
     fn open(&self, connection: &Arc<Connection>, head: Head);
 
@@ -48,6 +54,12 @@ pub trait Application: Send + Sync + 'static {
     /// A message came on a connection without Socket.IO ([`Layer::EngineIo`](ferrio_protocol::session::Layer)).
     fn data(&self, connection: &Arc<Connection>, data: Frame) {
         let _ = (connection, data);
+    }
+
+    /// An Engine.IO packet of a watched connection ([`Connection::watch`]): ours, just queued (`sent`), or the peer's, before
+    /// anything comes of it.
+    fn packet(&self, connection: &Arc<Connection>, sent: bool, packet: Packet) {
+        let _ = (connection, sent, packet);
     }
 
     /// The peer broke the Socket.IO protocol; the disconnect follows. Called for each of its sockets.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrio_protocol::engine::Transport;
+use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
 use ferrio_protocol::{Dialect, Limits};
 
@@ -49,6 +49,11 @@ pub struct Config {
     pub cleanup_empty_child_namespaces: bool,
     /// What stands above Engine.IO. Socket.IO.
     pub layer: Layer,
+    /// A message that every client is sent right behind the open packet. None.
+    pub initial_packet: Option<Frame>,
+    /// Tell the application of every Engine.IO packet of a connection
+    /// ([`Application::packet`](crate::application::Application::packet)). False.
+    pub watch: bool,
     /// Connection state recovery. None: off.
     pub recovery: Option<Recovery>,
     /// Limits of the protocol.
@@ -109,6 +114,8 @@ impl Default for Config {
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,
             layer: Layer::SocketIo,
+            initial_packet: None,
+            watch: false,
             recovery: None,
             limits: Limits::default(),
         }

@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::message::Item;
+use ferrio_protocol::session::Settings;
 use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -34,6 +35,8 @@ pub struct Connection {
     driven: Mutex<Driven>,
     outbound: Mutex<Outbound>,
     sockets: Mutex<Sockets>,
+    /// As the session, for those who push past it.
+    watched: AtomicBool,
     tag: AtomicU64,
 }
 
@@ -68,6 +71,7 @@ impl Connection {
             key,
             revision: session.revision(),
             base64: outbound.base64(),
+            watched: AtomicBool::new(session.is_watched()),
             hub,
             driven: Mutex::new(Driven { session, armed: None }),
             outbound: Mutex::new(outbound),
@@ -138,6 +142,20 @@ impl Connection {
             let reason = session.forced();
             session.close(reason, discard, now);
         });
+    }
+
+    /// Whether the application hears of every packet
+    /// ([`Application::packet`](crate::application::Application::packet)). Costs nothing while it does not.
+    pub fn watch(self: &Arc<Self>, on: bool) {
+        self.drive(|session, _| {
+            session.watch(on);
+            self.watched.store(on, Ordering::Relaxed);
+        });
+    }
+
+    /// Other settings, for what begins from now on.
+    pub(crate) fn configure(self: &Arc<Self>, settings: Arc<Settings>) {
+        self.drive(|session, _| session.configure(settings));
     }
 
     pub(crate) fn shut_down(self: &Arc<Self>) {
@@ -217,6 +235,9 @@ impl Connection {
 
     /// Queues an item, from any thread.
     pub(crate) fn push(self: &Arc<Self>, item: Item) {
+        if self.watched.load(Ordering::Relaxed) {
+            return self.write_watched(&[item]);
+        }
         let flush = self.outbound.lock().push(item);
         if flush {
             self.flush_soon();
@@ -225,7 +246,26 @@ impl Connection {
 
     /// Sends messages that are none of Socket.IO's: all of them, or, if they are volatile, perhaps none. From any thread.
     pub fn write(self: &Arc<Self>, items: &[Item]) {
+        if self.watched.load(Ordering::Relaxed) {
+            return self.write_watched(items);
+        }
         let flush = self.outbound.lock().push_all(items);
+        if flush {
+            self.flush_soon();
+        }
+    }
+
+    fn write_watched(self: &Arc<Self>, items: &[Item]) {
+        let (taken, flush) = {
+            let mut outbound = self.outbound.lock();
+            // They are all volatile or none is, so all are taken or none.
+            (items.first().is_some_and(|item| outbound.takes(item)), outbound.push_all(items))
+        };
+        if taken {
+            for item in items {
+                item.packets(|packet| self.hub.app.packet(self, true, packet));
+            }
+        }
         if flush {
             self.flush_soon();
         }
@@ -411,6 +451,7 @@ impl Connection {
             Event::Closed { reason, detail } => self.closed(reason, detail),
             Event::Upgraded => app.upgrade(self),
             Event::Data(data) => app.data(self, data),
+            Event::Packet { sent, packet } => app.packet(self, sent, packet),
             // The client's.
             Event::Opened(_) | Event::ConnectError { .. } => {}
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::{Borrow, Cow};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -11,7 +12,7 @@ use ferrio_protocol::engine::{Handshake, Revision, Transport, handshake, payload
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::Settings;
 use ferrio_protocol::socket::Payload;
-use ferrio_protocol::{Input, Message, Session, Text};
+use ferrio_protocol::{Dialect, Input, Message, Session, Text};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -42,14 +43,42 @@ pub struct Inner {
     pub(crate) app: Arc<dyn Application>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) runtime: Handle,
-    config: Config,
-    settings: Arc<Settings>,
+    /// Which dialect its sessions speak. Never changes.
+    dialect: Dialect,
+    /// Changed with `sessions` locked, so that no session is left out.
+    live: RwLock<Live>,
     recovery: Option<Arc<Rules>>,
     sessions: Mutex<HashMap<Text, Arc<Connection>>>,
     namespaces: RwLock<HashMap<Text, Arc<Namespace>>>,
     resume: Notify,
     closing: AtomicBool,
     next: AtomicU64,
+}
+
+/// The configuration, and what of it the sessions need.
+#[derive(Clone)]
+struct Live {
+    config: Arc<Config>,
+    settings: Arc<Settings>,
+}
+
+impl Live {
+    fn new(config: Config) -> Self {
+        let settings = Settings {
+            dialect: config.dialect,
+            limits: config.limits.clone(),
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            upgrade_timeout: config.upgrade_timeout,
+            connect_timeout: config.connect_timeout,
+            close_timeout: config.close_timeout,
+            allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
+            layer: config.layer,
+            initial: Message::raw(config.initial_packet.clone()).pop().map(Arc::new),
+            watch: config.watch,
+        };
+        Self { config: Arc::new(config), settings: Arc::new(settings) }
+    }
 }
 
 impl std::ops::Deref for Hub {
@@ -63,17 +92,6 @@ impl std::ops::Deref for Hub {
 impl Hub {
     /// Starts a server's clock on `runtime`. It has no port yet: see [`Front`] for the ways requests come in.
     pub fn new(config: Config, app: Arc<dyn Application>, runtime: Handle) -> Self {
-        let settings = Arc::new(Settings {
-            dialect: config.dialect,
-            limits: config.limits.clone(),
-            ping_interval: config.ping_interval,
-            ping_timeout: config.ping_timeout,
-            upgrade_timeout: config.upgrade_timeout,
-            connect_timeout: config.connect_timeout,
-            close_timeout: config.close_timeout,
-            allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
-            layer: config.layer,
-        });
         let recovery = config.recovery.clone().map(|recovery| Arc::new(Rules::new(recovery, config.hard_limit)));
         let clock = Arc::new(Clock::default());
         runtime.spawn(Arc::clone(&clock).run());
@@ -81,8 +99,8 @@ impl Hub {
             app,
             clock,
             runtime,
-            config,
-            settings,
+            dialect: config.dialect,
+            live: RwLock::new(Live::new(config)),
             recovery,
             sessions: Mutex::default(),
             namespaces: RwLock::default(),
@@ -90,6 +108,20 @@ impl Hub {
             closing: AtomicBool::new(false),
             next: AtomicU64::new(0),
         }))
+    }
+
+    /// Another configuration: for requests and sessions from now on, and for the time limits that begin from now on in the
+    /// sessions there are. The dialect, and the limits of queues that exist, stay.
+    pub fn configure(&self, config: Config) {
+        let live = Live::new(Config { dialect: self.dialect, ..config });
+        let connections: Vec<_> = {
+            let sessions = self.sessions.lock();
+            *self.live.write() = live.clone();
+            sessions.values().cloned().collect()
+        };
+        for connection in connections {
+            connection.configure(Arc::clone(&live.settings));
+        }
     }
 
     /// The namespace of this name, made if it is not there; from here on it stays, whoever is in it.
@@ -200,25 +232,53 @@ impl Hub {
     /// A WebSocket handshake that the application may refuse, then `decide` hears.
     fn open_websocket(&self, candidate: Candidate, head: Head, headers: Headers, decide: Decide) {
         let hub = self.clone();
-        let reply = Reply::of(&head, &self.config);
         self.app.allow(
             head,
-            Box::new(move |head, allowed| match allowed {
-                Err(message) => decide(Err(reply.refuse_upgrade(&Refusal::Forbidden { message: Some(message) }))),
-                Ok(()) => {
-                    let Candidate { revision, base64, .. } = candidate;
-                    let mut headers = headers;
-                    headers.extend(hub.app.initial_headers(&head).into_iter().filter(is_header));
-                    decide(Ok(Accepted::new(headers, move |link| {
-                        hub.attach(link, |id, wire| {
-                            let mut outbound = hub.outbound(revision, base64);
-                            outbound.open(id, wire);
-                            Ok(hub.open(random_id(), revision, Transport::WebSocket, outbound, head))
-                        });
-                    })));
-                }
+            Box::new(move |head, allowed| {
+                let sid = match hub.allowed(&head, allowed) {
+                    Ok(sid) => sid,
+                    Err(refusal) => return hub.refuse_upgrade(&head, &refusal, decide),
+                };
+                let Candidate { revision, base64, .. } = candidate;
+                let mut headers = headers;
+                headers.extend(hub.app.initial_headers(&head).into_iter().filter(is_header));
+                decide(Ok(Accepted::new(headers, move |link| {
+                    hub.attach(link, |id, wire| {
+                        let fit = |outbound: &mut Outbound, wire| outbound.open(id, wire);
+                        hub.open(sid, (revision, base64), Transport::WebSocket, head, wire, fit)
+                    });
+                })));
             }),
         );
+    }
+
+    /// What the application says to a handshake: the id of the session that it opens.
+    fn allowed(&self, head: &Head, allowed: Result<(), String>) -> Result<Text, Refusal> {
+        allowed.map_err(|message| Refusal::Forbidden { message: Some(message) })?;
+        match &head.sid {
+            Some(sid) if self.connection(sid).is_some() => {
+                Err(Refusal::IdGeneration { error: "this session id is in use".into() })
+            }
+            Some(sid) => Ok(sid.clone()),
+            None => Ok(random_id()),
+        }
+    }
+
+    fn refuse_upgrade(&self, head: &Head, refusal: &Refusal, decide: Decide) {
+        self.tell_refused(head, refusal);
+        decide(Err(Reply::of(head, &self.config()).refuse_upgrade(refusal)));
+    }
+
+    fn refuse(&self, head: &Head, refusal: &Refusal, responder: Responder) {
+        self.tell_refused(head, refusal);
+        responder(Reply::of(head, &self.config()).refuse(refusal));
+    }
+
+    fn tell_refused(&self, head: &Head, refusal: &Refusal) {
+        // Those are answered by npm's `ws`, and engine.io does not hear of them.
+        if !matches!(refusal, Refusal::BadUpgrade { .. }) {
+            self.app.refused(head, refusal);
+        }
     }
 
     /// A WebSocket for a session that exists.
@@ -235,84 +295,92 @@ impl Hub {
         driver::start(self, id, link, |wire| join(id, wire));
     }
 
-    /// A session that a handshake opened.
-    fn open(
+    /// A session that a handshake opened; `fit` gives it the way to its peer. The way is given back if the id was taken
+    /// meanwhile, which only one that the application made can be.
+    fn open<W>(
         &self,
         sid: Text,
-        revision: Revision,
+        (revision, base64): (Revision, bool),
         transport: Transport,
-        outbound: Outbound,
         head: Head,
-    ) -> Arc<Connection> {
-        let upgrades = match transport {
-            Transport::Polling if self.settings.allow_upgrades => vec![Transport::WebSocket],
-            Transport::Polling | Transport::WebSocket => Vec::new(),
+        way: W,
+        fit: impl FnOnce(&mut Outbound, W),
+    ) -> Result<Arc<Connection>, W> {
+        let connection = {
+            let mut sessions = self.sessions.lock();
+            let Entry::Vacant(place) = sessions.entry(sid.clone()) else { return Err(way) };
+            let Live { config, settings } = self.live();
+            let upgrades = match transport {
+                Transport::Polling if settings.allow_upgrades => vec![Transport::WebSocket],
+                Transport::Polling | Transport::WebSocket => Vec::new(),
+            };
+            let handshake = Handshake {
+                sid: sid.clone(),
+                upgrades,
+                ping_interval: settings.ping_interval,
+                ping_timeout: settings.ping_timeout,
+                max_payload: settings.limits.max_payload as u64,
+            };
+            let session = Session::server(settings, &handshake, revision, transport, Instant::now());
+            let mut outbound = Outbound::new(revision, base64, config.high_mark, config.hard_limit);
+            fit(&mut outbound, way);
+            Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, outbound)))
         };
-        let handshake = Handshake {
-            sid: sid.clone(),
-            upgrades,
-            ping_interval: self.config.ping_interval,
-            ping_timeout: self.config.ping_timeout,
-            max_payload: self.config.limits.max_payload as u64,
-        };
-        let session = Session::server(Arc::clone(&self.settings), &handshake, revision, transport, Instant::now());
-        let connection = Connection::new(sid.clone(), self.next(), self.clone(), session, outbound);
-        self.sessions.lock().insert(sid, Arc::clone(&connection));
         self.app.open(&connection, head);
         connection.start();
         if self.closing.load(Ordering::Acquire) {
             connection.shut_down();
         }
-        connection
+        Ok(connection)
     }
 
     /// A polling handshake, which the application may refuse.
     fn open_polling(&self, head: Head, responder: Responder, revision: Revision, base64: bool, jsonp: Option<u64>) {
         let hub = self.clone();
-        let reply = Reply::of(&head, &self.config);
         self.app.allow(
             head,
             Box::new(move |head, allowed| {
-                if let Err(message) = allowed {
-                    responder(reply.refuse(&Refusal::Forbidden { message: Some(message) }));
-                    return;
-                }
-                let sid = random_id();
-                let mut outbound = hub.outbound(revision, base64);
-                let (answering, opened) = (hub.clone(), sid.clone());
+                let sid = match hub.allowed(&head, allowed) {
+                    Ok(sid) => sid,
+                    Err(refusal) => return hub.refuse(&head, &refusal, responder),
+                };
+                let (config, opened) = (hub.config(), sid.clone());
+                let reply = Reply::of(&head, &config);
                 let initial = hub.app.initial_headers(&head);
                 // The handshake is a GET that waits for the open packet.
                 let waiting = Waiting {
                     ticket: hub.next(),
                     answer: Box::new(move |packets, _| {
                         let body = payload::encode(&packets, revision, base64);
-                        let mut response = reply.handshake(&opened, &answering.config, body, jsonp);
+                        let mut response = reply.handshake(&opened, &config, body, jsonp);
                         response.headers.extend(initial.into_iter().filter(is_header));
                         responder(response);
                     }),
                 };
-                outbound.wait(Some(waiting));
-                hub.open(sid, revision, Transport::Polling, outbound, head);
+                let fit = |outbound: &mut Outbound, waiting| drop(outbound.wait(Some(waiting)));
+                // Whoever has the id now, this request is not answered with it: the responder says so when it is dropped.
+                let _ = hub.open(sid, (revision, base64), Transport::Polling, head, waiting, fit);
             }),
         );
     }
 
     fn session_request(&self, request: Request, head: &Head, responder: Responder) -> Exchange {
-        let reply = Reply::of(head, &self.config);
+        let config = self.config();
         let refuse = |responder: Responder, refusal: &Refusal| {
-            responder(reply.refuse(refusal));
+            self.refuse(head, refusal, responder);
             Exchange::answered()
         };
         let Some(connection) = self.connection(&request.sid) else {
             return refuse(responder, &Refusal::UnknownSession { sid: Some(request.sid) });
         };
         let revision = connection.revision();
-        if let Err(refusal) = request.check(connection.transport(), revision, self.config.dialect) {
+        if let Err(refusal) = request.check(connection.transport(), revision, self.dialect) {
             return refuse(responder, &refusal);
         }
+        let reply = Reply::of(head, &config);
         match request.action {
             Action::Poll { jsonp } => poll(&connection, reply, jsonp, self.next(), responder),
-            Action::Post(content) => post(connection, reply, content, head, self.config.limits.max_payload, responder),
+            Action::Post(content) => post(connection, reply, content, head, config.limits.max_payload, responder),
             Action::Other => {
                 responder(reply.fail(500));
                 Exchange::answered()
@@ -320,8 +388,8 @@ impl Hub {
         }
     }
 
-    fn outbound(&self, revision: Revision, base64: bool) -> Outbound {
-        Outbound::new(revision, base64, self.config.high_mark, self.config.hard_limit)
+    fn live(&self) -> Live {
+        self.live.read().clone()
     }
 
     // For connections and sockets.
@@ -389,7 +457,7 @@ impl Hub {
     }
 
     fn new_namespace(&self, name: Text) -> Namespace {
-        Namespace::new(name, self.config.dialect, self.recovery.as_ref())
+        Namespace::new(name, self.dialect, self.recovery.as_ref())
     }
 
     /// It ends: nobody need be waited for any more.
@@ -403,7 +471,7 @@ impl Hub {
     }
 
     pub(crate) fn max_payload(&self) -> usize {
-        self.config.limits.max_payload
+        self.live.read().config.limits.max_payload
     }
 
     fn next(&self) -> u64 {
@@ -412,14 +480,15 @@ impl Hub {
 }
 
 impl Front for Hub {
-    fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.live.read().config)
     }
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {
-        match request::route(&head, &self.config) {
-            Err(refusal) => responder(Reply::of(&head, &self.config).refuse(&refusal)),
-            Ok(Route::Options) => responder(Reply::of(&head, &self.config).options(&head, &self.config)),
+        let config = self.config();
+        match request::route(&head, &config) {
+            Err(refusal) => self.refuse(&head, &refusal, responder),
+            Ok(Route::Options) => responder(Reply::of(&head, &config).options(&head, &config)),
             Ok(Route::Handshake { revision, base64, jsonp }) => {
                 self.open_polling(head, responder, revision, base64, jsonp);
             }
@@ -429,29 +498,29 @@ impl Front for Hub {
     }
 
     fn upgrade(&self, head: Head, extra: Headers, decide: Decide) {
-        let reply = Reply::of(&head, &self.config);
-        let candidate = match request::route_websocket(&head, &self.config) {
+        let config = self.config();
+        let candidate = match request::route_websocket(&head, &config) {
             Ok(candidate) => candidate,
-            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+            Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
         };
         let connection = match &candidate.sid {
             None => None,
             Some(sid) => match self.connection(sid) {
                 None => {
                     let refusal = Refusal::UnknownSession { sid: candidate.sid };
-                    return decide(Err(reply.refuse_upgrade(&refusal)));
+                    return self.refuse_upgrade(&head, &refusal, decide);
                 }
-                Some(connection) => match candidate.check(connection.revision(), self.config.dialect) {
+                Some(connection) => match candidate.check(connection.revision(), self.dialect) {
                     Ok(()) => Some(connection),
-                    Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+                    Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
                 },
             },
         };
         let mut headers = match websocket::accept(&head) {
             Ok(headers) => headers,
-            Err(refusal) => return decide(Err(reply.refuse_upgrade(&refusal))),
+            Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
         };
-        headers.extend(reply.upgrade_headers());
+        headers.extend(Reply::of(&head, &config).upgrade_headers());
         headers.extend(extra);
         match connection {
             Some(connection) => self.upgrade_session(connection, headers, decide),

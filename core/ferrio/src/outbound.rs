@@ -113,10 +113,7 @@ impl Outbound {
 
     /// Queues an item. Returns whether the caller must see to a flush.
     pub(crate) fn push(&mut self, item: Item) -> bool {
-        if matches!(self.main, Main::Closed) || self.end.is_some() || self.overflowed {
-            return false;
-        }
-        if item.volatile && !self.is_writable() {
+        if !self.takes(&item) {
             return false;
         }
         self.queued += item.weight();
@@ -128,6 +125,12 @@ impl Outbound {
             self.slow = true;
         }
         !mem::replace(&mut self.noted, true)
+    }
+
+    /// Whether an item would be queued, or dropped.
+    pub(crate) fn takes(&self, item: &Item) -> bool {
+        let over = matches!(self.main, Main::Closed) || self.end.is_some() || self.overflowed;
+        !over && (!item.volatile || self.is_writable())
     }
 
     /// Queues items, all of them or none. Returns whether the caller must see to a flush.

@@ -213,7 +213,7 @@ impl Server {
     }
 
     /// The configuration.
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> Arc<Config> {
         self.hub.config()
     }
 

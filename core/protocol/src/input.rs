@@ -151,6 +151,13 @@ pub enum Event {
     },
     /// Without Socket.IO above it ([`Layer::EngineIo`](crate::session::Layer)): a message.
     Data(Frame),
+    /// An Engine.IO packet of a [watched](crate::Session::watch) session, before anything comes of it.
+    Packet {
+        /// Ours, just made; else the peer's, just received.
+        sent: bool,
+        /// The packet.
+        packet: engine::Packet,
+    },
     /// The peer broke the Socket.IO protocol; `Closed` follows.
     Fault(ProtocolError),
     /// The connection is over for the application. The transport may live a little longer to say so.

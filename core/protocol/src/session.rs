@@ -58,6 +58,10 @@ pub struct Settings {
     pub allow_upgrades: bool,
     /// What stands above Engine.IO.
     pub layer: Layer,
+    /// Server: what every client is sent right behind the open packet.
+    pub initial: Option<Arc<Message>>,
+    /// Server: sessions are [watched](Session::watch) from the beginning.
+    pub watch: bool,
 }
 
 /// What the messages of a session are.
@@ -77,6 +81,7 @@ pub struct Session {
     role: Role,
     /// As it was when the session opened.
     layer: Layer,
+    watched: bool,
     revision: Revision,
     transport: Transport,
     state: State,
@@ -124,9 +129,12 @@ impl Session {
         };
         let open = EnginePacket::Open(handshake.encode(settings.dialect));
         let connect_by = now + settings.connect_timeout;
+        let (initial, watched) = (settings.initial.clone(), settings.watch);
         let mut session = Self::new(settings, Role::Server, revision, transport, State::Open);
         session.heartbeat = Some(heartbeat);
         session.output(Output::Send(Item::control(open)));
+        session.outputs.extend(initial.map(|initial| Output::Send(Item::shared(initial))));
+        session.watched = watched;
         if session.layer == Layer::EngineIo {
             return session;
         }
@@ -147,6 +155,7 @@ impl Session {
     fn new(settings: Arc<Settings>, role: Role, revision: Revision, transport: Transport, state: State) -> Self {
         Self {
             layer: settings.layer,
+            watched: false,
             settings,
             role,
             revision,
@@ -189,6 +198,25 @@ impl Session {
             && self.upgrade.is_never()
             && self.settings.allow_upgrades
             && self.state == State::Open
+    }
+
+    /// Whether every packet received or made becomes an [`Event::Packet`], those of a candidate excepted. A server's open
+    /// packet, and what follows it as [`Settings::initial`], are made before anybody can watch.
+    pub fn watch(&mut self, on: bool) {
+        self.watched = on;
+    }
+
+    /// See [`Self::watch`].
+    pub fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    /// Server: other settings from now on. A time limit that runs keeps its end, and the session its layer.
+    pub fn configure(&mut self, settings: Arc<Settings>) {
+        if let (Role::Server, Some(heartbeat)) = (self.role, &mut self.heartbeat) {
+            heartbeat.set_times(settings.ping_interval, settings.ping_timeout);
+        }
+        self.settings = settings;
     }
 
     /// The driver says, before [`Self::handle`], whether a GET waits for packets.
@@ -469,11 +497,18 @@ impl Session {
     // Small helpers.
 
     fn send(&mut self, packet: Packet) {
-        self.output(Output::Send(Item::message(Message::new(packet))));
+        self.queue(Item::message(Message::new(packet)));
     }
 
     fn control(&mut self, packet: EnginePacket) {
-        self.output(Output::Send(Item::control(packet)));
+        self.queue(Item::control(packet));
+    }
+
+    fn queue(&mut self, item: Item) {
+        if self.watched {
+            item.packets(|packet| self.outputs.push_back(Output::Event(Event::Packet { sent: true, packet })));
+        }
+        self.output(Output::Send(item));
     }
 
     fn output(&mut self, output: Output) {

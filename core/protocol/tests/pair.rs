@@ -3,11 +3,12 @@
 #[path = "pair/mod.rs"]
 mod harness;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ferrio_protocol::engine::{Transport, handshake};
+use ferrio_protocol::engine::{Frame, Packet, Transport, handshake};
 use ferrio_protocol::session::{Layer, Settings};
-use ferrio_protocol::{Event, Reason, Text};
+use ferrio_protocol::{Event, Message, Reason, Text};
 use harness::{Pair, Side, settings};
 
 /// The promise of the upgrade: nothing lost, nothing doubled, nothing reordered, whatever overtakes what.
@@ -56,6 +57,76 @@ fn without_socket_io_messages_are_what_was_sent() {
             let nothing_else = |event: &Event| matches!(event, Event::Opened(_) | Event::Upgraded | Event::Data(_));
             assert!(pair.server_events.iter().chain(&pair.client_events).all(nothing_else), "seed {seed}");
         }
+    }
+}
+
+#[test]
+fn a_watched_session_shows_every_packet() {
+    let mut pair = Pair::joined(Transport::WebSocket, 1, "/");
+    pair.server.watch(true);
+    pair.emit(Side::Client, "/", 0);
+    pair.run_for(Duration::from_secs(1));
+    pair.server.disconnect(&Text::from_static("/"));
+    pair.settle();
+    pair.run_for(Duration::from_secs(25));
+    let mut seen = Vec::new();
+    for event in &pair.server_events {
+        match event {
+            Event::Packet { sent, packet } => seen.push((*sent, packet.clone())),
+            Event::Message { .. } => assert_eq!(seen.len(), 2, "behind the packets that it came in"),
+            _ => {}
+        }
+    }
+    let text = |text: &str| Packet::Message(Text::from(text));
+    let number = Packet::Binary(0_u64.to_be_bytes().to_vec().into());
+    let told = [
+        (false, text(r#"51-["n",0,{"_placeholder":true,"num":0}]"#)),
+        (false, number),
+        (true, text("1")),
+        (true, Packet::Ping(Text::default())),
+        (false, Packet::Pong(Text::default())),
+    ];
+    assert_eq!(seen, told);
+
+    pair.server.watch(false);
+    pair.server_events.clear();
+    pair.run_for(Duration::from_secs(60));
+    assert!(pair.server_events.is_empty(), "{:?}", pair.server_events);
+}
+
+/// engine.io reads its options when a timer starts.
+#[test]
+fn other_settings_count_from_the_next_heartbeat_on() {
+    let mut pair = Pair::joined(Transport::WebSocket, 1, "/");
+    pair.server.watch(true);
+    let settings = Settings { ping_interval: Duration::from_secs(5), layer: Layer::EngineIo, ..settings() };
+    pair.server.configure(Arc::new(settings));
+    let pings = |pair: &Pair| {
+        let is_ping = |event: &&Event| matches!(event, Event::Packet { sent: true, packet: Packet::Ping(_) });
+        pair.server_events.iter().filter(is_ping).count()
+    };
+    pair.run_for(Duration::from_secs(20));
+    assert_eq!(pings(&pair), 0);
+    pair.run_for(Duration::from_secs(25));
+    assert!((4..=5).contains(&pings(&pair)), "{}", pings(&pair));
+    pair.emit(Side::Client, "/", 1);
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.numbers(Side::Server), [1], "the layer stays");
+}
+
+#[test]
+fn the_initial_message_comes_first() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let initial = Message::raw([Frame::Text("hello".into())]).pop().map(Arc::new);
+        let raw = Settings { layer: Layer::EngineIo, initial, ..settings() };
+        let mut pair = Pair::new(transport, raw, 1);
+        pair.write(Side::Server, 1);
+        pair.run_for(Duration::from_secs(5));
+        let mut events = pair.client_events.iter().filter(|event| !matches!(event, Event::Upgraded));
+        assert!(matches!(events.next(), Some(Event::Opened(_))));
+        assert!(matches!(events.next(), Some(Event::Data(Frame::Text(text))) if text == "hello"));
+        assert!(matches!(events.next(), Some(Event::Data(Frame::Text(text))) if text == "1"));
+        assert!(events.next().is_none());
     }
 }
 

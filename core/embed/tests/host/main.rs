@@ -6,6 +6,7 @@
 mod acks;
 mod client;
 mod closing;
+mod engine;
 mod links;
 mod mailbox;
 mod raw;

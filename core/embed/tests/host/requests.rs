@@ -22,11 +22,15 @@ pub(crate) fn request(host: &mut Host, method: &str, query: &str, body: &[&'stat
 }
 
 pub(crate) fn response(host: &mut Host) -> (RequestId, u16, String) {
-    match host.next() {
-        Event::Response { request, response } => {
-            (request, response.status, String::from_utf8(response.body.to_vec()).unwrap())
+    loop {
+        match host.next() {
+            Event::Response { request, response } => {
+                return (request, response.status, String::from_utf8(response.body.to_vec()).unwrap());
+            }
+            // `engine.rs` looks at these.
+            Event::Refused { .. } => {}
+            other => panic!("no response, but {other:?}"),
         }
-        other => panic!("no response, but {other:?}"),
     }
 }
 

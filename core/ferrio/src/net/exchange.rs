@@ -25,6 +25,8 @@ pub struct Head {
     pub remote: String,
     /// The request came over TLS.
     pub secure: bool,
+    /// The id for the session, if this request opens one (`generateId` of engine.io). Drawn if not given; refused if taken.
+    pub sid: Option<Text>,
 }
 
 impl Head {

@@ -177,7 +177,7 @@ async fn serve<F: Front>(front: F, stream: TcpStream, address: SocketAddr, tls: 
 }
 
 async fn serve_http<F: Front>(front: F, stream: impl Stream, peer: Peer, stopped: Stopped) {
-    let http = http(front.config());
+    let http = http(&front.config());
     let service = service_fn(move |request| respond(front.clone(), request, peer));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let result = tokio::select! {
@@ -207,7 +207,7 @@ async fn respond<F: Front>(
     request: Request<Incoming>,
     peer: Peer,
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
-    if request::is_ours(service::target(&request), front.config()) {
+    if request::is_ours(service::target(&request), &front.config()) {
         Ok(service::answer(front, request, peer).await)
     } else {
         Ok(service::render(not_found(front.config().dialect)))

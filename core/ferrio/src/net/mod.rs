@@ -41,8 +41,8 @@ pub use crate::lane::HostLink;
 ///
 /// The calls return at once and never block; answers come through the closures, from whichever thread has them.
 pub trait Front: Clone + Send + Sync + 'static {
-    /// The configuration, for the matching of paths and for the limits of a listener.
-    fn config(&self) -> &Config;
+    /// The configuration, for the matching of paths and for the limits of a listener. It may change.
+    fn config(&self) -> Arc<Config>;
 
     /// A plain request on our path.
     ///

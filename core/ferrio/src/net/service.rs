@@ -68,7 +68,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if request::is_ours(target(&request), self.front.config()) {
+        if request::is_ours(target(&request), &self.front.config()) {
             let front = self.front.clone();
             let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
             Box::pin(async move { Ok(answer(front, request, peer).await.map(Either::Left)) })
@@ -213,6 +213,7 @@ fn head<B>(request: &Request<B>, peer: Peer) -> Head {
         headers: headers(request.headers()),
         remote: peer.address.map(|address| address.to_string()).unwrap_or_default(),
         secure: peer.secure,
+        sid: None,
     }
 }
 

@@ -48,8 +48,8 @@ impl Toy {
 }
 
 impl Front for Toy {
-    fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
     }
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {

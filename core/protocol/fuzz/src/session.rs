@@ -25,7 +25,7 @@ pub(crate) fn seeds(frames: &[Vec<u8>], packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let messages = packets.iter().map(|packet| [b"4", packet.as_slice()].concat());
     let data: Vec<_> = frames.iter().cloned().chain(messages).filter(|data| data.len() < 256).collect();
     let mut seeds = Vec::new();
-    for way in (0..16).chain(32..48) {
+    for way in (0..16).chain(32..48).chain(64..68) {
         let life = life(Way(way));
         seeds.push([&[way][..], &life.concat()].concat());
         for (index, data) in data.iter().enumerate() {
@@ -104,6 +104,10 @@ impl Way {
 
     fn upgrades(self) -> bool {
         self.0 & 16 == 0
+    }
+
+    fn watched(self) -> bool {
+        self.0 & 64 != 0
     }
 
     fn layer(self) -> Layer {
@@ -209,6 +213,8 @@ impl Driver {
             close_timeout: Duration::from_secs(1),
             allow_upgrades: way.upgrades(),
             layer: way.layer(),
+            initial: None,
+            watch: way.watched(),
         });
         let transport = if way.websocket() { Transport::WebSocket } else { Transport::Polling };
         let revision = if way.v3() { Revision::V3 } else { Revision::V4 };
@@ -322,6 +328,7 @@ impl Driver {
             Event::Data(_) => assert!(self.raw, "a message past Socket.IO"),
             Event::Opened(_)
             | Event::Upgraded
+            | Event::Packet { .. }
             | Event::ConnectError { .. }
             | Event::Ack { .. }
             | Event::Disconnect { .. }

@@ -44,6 +44,9 @@ impl Session {
             }
             return;
         }
+        if self.watched {
+            self.output(Output::Event(Event::Packet { sent: false, packet: packet.clone() }));
+        }
         if !matches!(packet, engine::Packet::Pong(_))
             && let Some(heartbeat) = &mut self.heartbeat
         {

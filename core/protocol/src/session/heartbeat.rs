@@ -47,6 +47,12 @@ impl Heartbeat {
         Self { interval, timeout, state: State::Listening { until: now + interval + timeout } }
     }
 
+    /// Other times, for what begins from now on.
+    pub(super) fn set_times(&mut self, interval: Duration, timeout: Duration) {
+        self.interval = interval;
+        self.timeout = timeout;
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             State::Quiet { ping_at } => ping_at,
@@ -109,6 +115,18 @@ mod tests {
         assert_eq!(beat.tick(start + INTERVAL), Beat::Ping);
         beat.pong(start + Duration::from_secs(30));
         assert_eq!(beat.deadline(), start + Duration::from_secs(55));
+    }
+
+    #[test]
+    fn other_times_begin_with_what_begins_next() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::pinging(INTERVAL, TIMEOUT, start);
+        beat.set_times(Duration::from_secs(1), Duration::from_secs(2));
+        assert_eq!(beat.deadline(), start + INTERVAL);
+        assert_eq!(beat.tick(start + INTERVAL), Beat::Ping);
+        assert_eq!(beat.deadline(), start + INTERVAL + Duration::from_secs(2));
+        beat.pong(start + INTERVAL);
+        assert_eq!(beat.deadline(), start + INTERVAL + Duration::from_secs(1));
     }
 
     #[test]

@@ -89,6 +89,8 @@ pub(crate) fn settings() -> Settings {
         close_timeout: Duration::from_secs(30),
         allow_upgrades: true,
         layer: Layer::SocketIo,
+        initial: None,
+        watch: false,
     }
 }
 
