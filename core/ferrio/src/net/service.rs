@@ -16,6 +16,8 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Body;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::server::TlsStream;
@@ -191,13 +193,27 @@ async fn answer_upgrade<F: Front>(front: F, head: Head, upgrade: OnUpgrade) -> h
 
 /// Gives the connection away as what it is: a TCP socket can be written to from any thread.
 fn attach(accepted: Accepted, upgraded: Upgraded) {
-    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return accepted.attach_tcp(parts.io.into_inner(), parts.read_buf),
+    let upgraded = match found::<TcpStream>(upgraded) {
+        Ok((tcp, read)) => return accepted.attach_tcp(tcp, read),
         Err(upgraded) => upgraded,
     };
-    match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
-        Ok(parts) => accepted.attach_stream(Box::new(parts.io.into_inner()), parts.read_buf),
+    match found::<TlsStream<TcpStream>>(upgraded) {
+        Ok((tls, read)) => accepted.attach_stream(Box::new(tls), read),
         Err(upgraded) => accepted.attach_stream(Box::new(TokioIo::new(upgraded)), Bytes::new()),
+    }
+}
+
+/// The `T` that an upgraded connection is made of, and what has been read from it already. The server was hyper's own
+/// (our listener's), or hyper-util's `auto` (axum's), which hides the connection once more.
+fn found<T>(upgraded: Upgraded) -> Result<(T, Bytes), Upgraded>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    match upgraded.downcast::<TokioIo<T>>() {
+        Ok(parts) => Ok((parts.io.into_inner(), parts.read_buf)),
+        Err(upgraded) => {
+            auto::upgrade::downcast::<TokioIo<T>>(upgraded).map(|parts| (parts.io.into_inner(), parts.read_buf))
+        }
     }
 }
 

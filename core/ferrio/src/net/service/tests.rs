@@ -1,6 +1,8 @@
 use std::convert::Infallible;
 
 use http_body_util::Empty;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::Config;
@@ -59,6 +61,23 @@ async fn a_websocket_without_a_connection_is_dropped() {
     assert!(matches!(told.recv().await, Some(Seen::Request(_))));
     drop(service);
     assert!(told.recv().await.is_none(), "no link comes of it");
+}
+
+/// Under axum, too, a TCP connection is found below what hyper makes of it, with the bytes that came with the request.
+#[tokio::test]
+async fn a_websocket_under_axum_is_a_tcp_connection() {
+    let (toy, mut told) = Toy::new(Config::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a server");
+    let app = axum::Router::new().layer(EngineLayer::new(toy));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let request = "GET /socket.io/ HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nearly";
+    client.write_all(request.as_bytes()).await.expect("sent");
+    assert!(matches!(told.recv().await, Some(Seen::Request(_))));
+    let Some(Seen::Link(link)) = told.recv().await else { panic!("no link") };
+    assert!(matches!(link.socket, crate::net::Socket::Tcp(_)), "a stream of its own task");
+    assert_eq!(link.read, "early");
 }
 
 #[test]
