@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
 use crate::engine::ServerCore;
-use crate::state::schedule_flush;
+use crate::state::{Kind, schedule_flush};
 use crate::table::Phase;
 use crate::{answers, decode, drain, encode, ffi, presence};
 
@@ -72,7 +72,8 @@ pub(crate) fn finish<'py>(
         Ok(value) => acknowledge(core, &then, &value),
         // The original takes a cancelled handler for one that returned nothing.
         Err(error) if is_cancelled(py, &error) => acknowledge(core, &then, py.None().bind(py)),
-        Err(error) if is_fatal(py, &error) => Some(error),
+        // A thread of its own would end by it, and nothing else.
+        Err(error) if is_fatal(py, &error) && core.get().state.borrow(py).kind == Kind::Loop => Some(error),
         Err(error) => {
             report(core, &error, &then.what);
             None
@@ -249,7 +250,13 @@ pub(crate) fn call_own<'py>(
     let py = core.py();
     let then = Then { ack: None, holds, what: What::Other(what) };
     let context = ffi::copy_context(py, Some(context.bind(py)))?;
-    Ok(Some(Call { callable: core.getattr(method)?, args, context, then }))
+    let mut callable = core.getattr(method)?;
+    let mut args = args;
+    if core.get().state.borrow(py).kind != Kind::Loop {
+        // A coroutine, which a thread has no Task for.
+        args.insert(0, std::mem::replace(&mut callable, core.getattr(intern!(py, "_complete"))?));
+    }
+    Ok(Some(Call { callable, args, context, then }))
 }
 
 /// Tells of an exception that nobody caught. Never fails: an event's failure must not stop the next.

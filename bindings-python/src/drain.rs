@@ -1,25 +1,31 @@
 //! In: one crossing for everything that has happened, then handler after handler.
 
+use ferrio_embed::Wake;
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::ServerCore;
+use crate::state::Host;
 use crate::task::{self, Start};
 use crate::worker::{BUDGET_EVENTS, Worker};
 
 /// Payload bytes in one drain, at most.
-const BUDGET_BYTES: usize = 4 << 20;
+pub(crate) const BUDGET_BYTES: usize = 4 << 20;
 
-/// Lets the loop call `_drain` in its next turn.
+/// Sees to it that somebody drains: the loop in its next turn, or a thread.
 pub(crate) fn schedule(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
     let py = slf.py();
     let (call_soon, drain) = {
         let mut state = slf.get().state.borrow(py);
+        let Host::Loop(_) = state.running()?.host else {
+            state.running()?.bell.wake();
+            return Ok(());
+        };
         if std::mem::replace(&mut state.drain_scheduled, true) {
             return Ok(());
         }
-        let host = &state.running()?.host;
-        (host.call_soon.clone_ref(py), host.drain.clone_ref(py))
+        let event_loop = state.running()?.event_loop()?;
+        (event_loop.call_soon.clone_ref(py), event_loop.drain.clone_ref(py))
     };
     call_soon.call1(py, (drain,)).map(drop)
 }
@@ -97,7 +103,7 @@ fn how(slf: &Bound<'_, ServerCore>) -> PyResult<Start> {
     let py = slf.py();
     let (event_loop, eager, start) = {
         let state = slf.get().state.borrow(py);
-        let host = &state.running()?.host;
+        let host = state.running()?.event_loop()?;
         (host.event_loop.clone_ref(py).into_bound(py), state.eager, host.start)
     };
     // A factory's Tasks may be something else than asyncio's; debug mode wants to see every Task.

@@ -10,9 +10,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::engine::{ServerCore, namespace_or_default};
-use crate::ready::Ready;
+use crate::ready::happened;
 use crate::rooms::{Aim, aim, connecting, skipped};
-use crate::state::{Awaited, State, schedule_flush};
+use crate::state::{Awaited, Kind, State, schedule_flush};
 use crate::{dispatch, encode};
 
 const FLAGS: Flags = Flags { volatile: false, compress: true, stamped: false };
@@ -87,7 +87,7 @@ pub(crate) fn ask<'py>(
         Aim::Nobody => return Err(PyErr::from_value(crate::errors::timeout(py)?)),
     };
     let future = {
-        let create_future = slf.get().state.borrow(py).running()?.host.create_future.clone_ref(py);
+        let create_future = slf.get().state.borrow(py).running()?.create_future.clone_ref(py);
         create_future.call0(py)?
     };
     let number = {
@@ -143,12 +143,15 @@ fn send_one(
 /// What an emit returns that need not wait: now and then a future of the loop's next turn.
 fn done(slf: &Bound<'_, ServerCore>, bytes: usize) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let breathless = slf.get().state.borrow(py).is_breathless(bytes);
+    let breathless = {
+        let mut state = slf.get().state.borrow(py);
+        state.kind == Kind::Loop && state.is_breathless(bytes)
+    };
     if !breathless {
-        return Ready::get(py);
+        return happened(slf);
     }
-    let Some(future) = own_future(slf)? else { return Ready::get(py) };
-    let call_soon = slf.get().state.borrow(py).running()?.host.call_soon.clone_ref(py);
+    let Some(future) = own_future(slf)? else { return happened(slf) };
+    let call_soon = slf.get().state.borrow(py).running()?.event_loop()?.call_soon.clone_ref(py);
     let settle = slf.getattr(intern!(py, "_settle"))?;
     call_soon.call1(py, (settle, &future))?;
     Ok(future)
@@ -157,23 +160,26 @@ fn done(slf: &Bound<'_, ServerCore>, bytes: usize) -> PyResult<Py<PyAny>> {
 /// A future of the moment when a client has caught up.
 fn wait_for_drain(slf: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let Some(future) = own_future(slf)? else { return Ready::get(py) };
-    let mut state = slf.get().state.borrow(py);
-    let conn = state.sockets.get(socket.0).map(|member| member.conn);
-    match conn.and_then(|conn| state.connections.get(conn.0)) {
-        Some(connection) if connection.slow => {
-            connection.waiters.push(future.clone_ref(py));
-            Ok(future)
+    let Some(future) = own_future(slf)? else { return happened(slf) };
+    let waits = {
+        let mut state = slf.get().state.borrow(py);
+        let conn = state.sockets.get(socket.0).map(|member| member.conn);
+        match conn.and_then(|conn| state.connections.get(conn.0)) {
+            Some(connection) if connection.slow => {
+                connection.waiters.push(future.clone_ref(py));
+                true
+            }
+            _ => false,
         }
-        _ => Ready::get(py),
-    }
+    };
+    if waits { Ok(future) } else { happened(slf) }
 }
 
-/// A future of the loop's. On another thread there is none: nobody there could await it.
+/// A future of the loop's (on another thread there is none: nobody there could await it), or a promise.
 fn own_future(slf: &Bound<'_, ServerCore>) -> PyResult<Option<Py<PyAny>>> {
     let py = slf.py();
     let create_future = match slf.get().state.borrow(py).running() {
-        Ok(running) if running.host.thread == std::thread::current().id() => running.host.create_future.clone_ref(py),
+        Ok(running) if running.can_wait() => running.create_future.clone_ref(py),
         _ => return Ok(None),
     };
     create_future.call0(py).map(Some)

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ferrio_embed::{Command, ConnId, SocketId, Target, Tls};
 use ferrio_protocol::Text;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::state::{Awaited, State};
+use crate::seat::Seat;
+use crate::state::{Awaited, Host, Kind, State};
 use crate::table::{Gil, Phase, Source};
-use crate::{answers, dispatch, drain, emit, errors, http, life, presence, rooms};
+use crate::{answers, dispatch, drain, emit, errors, http, life, presence, rooms, seat};
 
 /// The native half of `AsyncServer`, which subclasses it.
 ///
@@ -72,6 +73,18 @@ impl ServerCore {
         self.state.borrow(py).eager = eager;
     }
 
+    /// Who runs the handlers: `"loop"`, `"threads"` or `"greenlets"`. Set before the start.
+    #[setter(_kind)]
+    fn set_kind(&self, py: Python<'_>, kind: &str) -> PyResult<()> {
+        self.state.borrow(py).kind = match kind {
+            "loop" => Kind::Loop,
+            "threads" => Kind::Threads,
+            "greenlets" => Kind::Greenlets,
+            _ => return Err(PyValueError::new_err("loop, threads or greenlets")),
+        };
+        Ok(())
+    }
+
     #[getter(_verbose)]
     fn verbose(&self) -> bool {
         self.verbose.load(Ordering::Relaxed)
@@ -84,7 +97,8 @@ impl ServerCore {
 
     // ---- life
 
-    /// Starts the engine on the running loop, unless it runs. `options` gives its options as JSON text.
+    /// Starts the engine, unless it runs, on the running loop or with threads or greenlets. `options` gives its options as
+    /// JSON text.
     fn _start(slf: &Bound<'_, Self>, options: &Bound<'_, PyAny>) -> PyResult<()> {
         life::start(slf, options)
     }
@@ -118,7 +132,7 @@ impl ServerCore {
             match (state.running(), &state.closed) {
                 (Err(_), _) => return Ok(None),
                 (Ok(_), Some(closed)) => return Ok(Some(closed.clone_ref(py))),
-                (Ok(running), None) => running.host.create_future.clone_ref(py),
+                (Ok(running), None) => running.create_future.clone_ref(py),
             }
         };
         let closed = create_future.call0(py)?;
@@ -160,6 +174,29 @@ impl ServerCore {
             None => return false,
         };
         py.detach(|| bell.wait())
+    }
+
+    /// A place for a thread or greenlet that runs handlers; `None` if the engine does not run.
+    fn _seat(slf: &Bound<'_, Self>) -> PyResult<Option<Seat>> {
+        Seat::take(slf)
+    }
+
+    /// The calling thread will block: another one leads from here, and what is queued goes out.
+    fn _step_aside(&self, py: Python<'_>) {
+        seat::step_aside(&mut self.state.borrow(py));
+    }
+
+    /// What greenlets watch; -1 if there is nothing.
+    fn _descriptor(&self, py: Python<'_>) -> i32 {
+        let state = self.state.borrow(py);
+        state.running().ok().and_then(|running| running.bell.descriptor()).unwrap_or(-1)
+    }
+
+    /// Takes the bell's ring back. Before draining: what happens later rings again.
+    fn _silence(&self, py: Python<'_>) {
+        if let Ok(running) = self.state.borrow(py).running() {
+            running.bell.silence();
+        }
     }
 
     /// Takes what the engine has to say and runs the handlers. A callback of the loop.
@@ -495,13 +532,15 @@ impl ServerCore {
         }
         let Some(state) = self.state.try_borrow() else { return Ok(()) };
         if let Some(running) = &state.running {
-            let host = &running.host;
-            for object in [&host.event_loop, &host.call_soon, &host.create_future, &host.current_task, &host.task] {
-                visit.call(object)?;
+            visit.call(&running.create_future)?;
+            visit.call(&running.context)?;
+            if let Host::Loop(host) = &running.host {
+                for object in [&host.event_loop, &host.call_soon, &host.current_task, &host.task] {
+                    visit.call(object)?;
+                }
+                visit.call(&host.drain)?;
+                visit.call(&host.flush)?;
             }
-            visit.call(&host.drain)?;
-            visit.call(&host.flush)?;
-            visit.call(&host.context)?;
         }
         visit.call(&state.idle)?;
         visit.call(&state.rooms)?;
@@ -576,9 +615,4 @@ pub(crate) fn members_of(slf: &Bound<'_, ServerCore>, target: &Target) -> PyResu
     }
     state.flush();
     Ok(state.running()?.engine.members(target))
-}
-
-/// For commands that make no sense without an engine.
-pub(crate) fn not_running() -> PyErr {
-    PyRuntimeError::new_err("the server is not running")
 }

@@ -11,7 +11,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::engine::{ServerCore, not_running};
+use crate::engine::ServerCore;
+use crate::state::Host;
 use crate::table::Source;
 use crate::{dispatch, ffi};
 
@@ -51,7 +52,7 @@ pub(crate) fn request(
     end: bool,
 ) -> PyResult<(u64, Py<PyAny>)> {
     let py = slf.py();
-    let create_future = slf.get().state.borrow(py).running()?.host.create_future.clone_ref(py);
+    let create_future = slf.get().state.borrow(py).running()?.create_future.clone_ref(py);
     let future = create_future.call0(py)?;
     let number = register(slf, source)?;
     slf.get().state.borrow(py).requests.insert(number, future.clone_ref(py));
@@ -82,7 +83,7 @@ pub(crate) fn abort(slf: &Bound<'_, ServerCore>, request: u64) -> PyResult<()> {
 pub(crate) fn open_link(slf: &Bound<'_, ServerCore>, link: Py<PyAny>, head: Head, source: Py<PyAny>) -> PyResult<u64> {
     let py = slf.py();
     let number = register(slf, Some(source))?;
-    let context = ffi::copy_context(py, None)?.unbind();
+    let context = caller_context(slf)?;
     let _old = slf.get().state.borrow(py).links.insert(number, (link, context));
     let command = Command::OpenLink { link: LinkId(number), head, raw: false, headers: Vec::new() };
     dispatch::send(slf, command, 0)?;
@@ -185,14 +186,25 @@ fn unpack(py: Python<'_>, packed: &str) -> PyResult<Py<PyAny>> {
 /// A number for a request or link that may open a connection.
 fn register(slf: &Bound<'_, ServerCore>, source: Option<Py<PyAny>>) -> PyResult<u64> {
     let py = slf.py();
-    let context = ffi::copy_context(py, None)?.unbind();
+    let context = caller_context(slf)?;
     let mut state = slf.get().state.borrow(py);
-    if state.running.is_none() {
-        return Err(not_running());
-    }
     let number = state.number();
     if let Some(source) = source {
         state.opening.insert(number, (source, context));
     }
     Ok(number)
+}
+
+/// What the handlers of a connection see of the request that opens it: in an event loop its context variables, as in a Task
+/// made there; in a thread nothing, as in a thread of their own.
+fn caller_context(slf: &Bound<'_, ServerCore>) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    {
+        let state = slf.get().state.borrow(py);
+        let running = state.running()?;
+        if !matches!(running.host, Host::Loop(_)) {
+            return Ok(running.context.clone_ref(py));
+        }
+    }
+    ffi::copy_context(py, None).map(Bound::unbind)
 }

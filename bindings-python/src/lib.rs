@@ -6,16 +6,18 @@
 //! * `dispatch`: from an event to the call of a handler, from its result to the ack. `presence`: connections and sockets come
 //!   and go. `answers`: what somebody waits for.
 //! * `worker`: one Task for many handlers. `task`: how a Task comes to its first step.
+//! * `seat`: a thread that runs handlers. `crew`: which of them does.
 //! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
 //!   happened already.
-//! * `engine`: the class that `AsyncServer` subclasses. `life`: its start and its end. `state`, `table`: what it holds.
+//! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
 //! * `http`: requests and WebSockets that reach the host's own server.
 //! * `encode`, `decode`: Python values to JSON and back.
 //! * `ffi`: CPython calls outside the limited API. `errors`: what goes wrong below, as exceptions.
 //!
-//! Everything runs under the GIL, in the loop's thread. The engine's own threads never touch Python.
+//! Everything runs under the GIL, in the loop's thread or a `Server`'s. The engine's own threads never touch Python.
 
 mod answers;
+mod crew;
 mod decode;
 mod dispatch;
 mod drain;
@@ -29,6 +31,7 @@ mod life;
 mod presence;
 mod ready;
 mod rooms;
+mod seat;
 mod state;
 mod table;
 mod task;
@@ -49,6 +52,8 @@ mod _ferrio {
     use super::engine::ServerCore;
     #[pymodule_export]
     use super::ready::Ready;
+    #[pymodule_export]
+    use super::seat::Seat;
     #[pymodule_export]
     use super::state::after_fork;
 

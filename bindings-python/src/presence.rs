@@ -172,7 +172,7 @@ pub(crate) fn open(
         Some((source, context)) => (Source::Asgi(source), context),
         None => (
             head.map(|head| Source::Head(http::pack(head))).unwrap_or_default(),
-            state.running()?.host.context.clone_ref(py),
+            state.running()?.context.clone_ref(py),
         ),
     };
     let connection = Connection {

@@ -4,6 +4,9 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::engine::ServerCore;
+use crate::state::Kind;
+
 /// What `emit` and its like return: awaiting it costs nothing and does not suspend. One object serves every call.
 ///
 /// It passes for a coroutine (`send`, `throw`, `close`), so that `gather`, `wait_for`, `create_task` and a `TaskGroup` take it.
@@ -11,10 +14,17 @@ use pyo3::sync::PyOnceLock;
 pub(crate) struct Ready;
 
 impl Ready {
-    pub(crate) fn get(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    fn get(py: Python<'_>) -> PyResult<Py<PyAny>> {
         static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         READY.get_or_try_init(py, || Ok(Py::new(py, Self)?.into_any())).map(|ready| ready.clone_ref(py))
     }
+}
+
+/// What a method returns that has done everything already: something to await, or for threads nothing.
+pub(crate) fn happened(core: &Bound<'_, ServerCore>) -> PyResult<Py<PyAny>> {
+    let py = core.py();
+    let awaitable = core.get().state.borrow(py).kind == Kind::Loop;
+    if awaitable { Ready::get(py) } else { Ok(py.None()) }
 }
 
 #[pymethods]

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::dispatch;
 use crate::engine::{ServerCore, find, members_of, namespace_or_default};
-use crate::ready::Ready;
+use crate::ready::happened;
 use crate::state::State;
 
 /// Rooms that are no strings are known to the engine by texts that begin so; so are strings that begin with a zero byte.
@@ -140,7 +140,7 @@ pub(crate) fn enter_room<'py>(
         let room = name_room(slf, room)?;
         dispatch::send(slf, Command::Join { socket, rooms: vec![room] }, 0)?;
     }
-    Ready::get(py)
+    happened(slf)
 }
 
 pub(crate) fn leave_room<'py>(
@@ -149,14 +149,13 @@ pub(crate) fn leave_room<'py>(
     room: &Bound<'py, PyAny>,
     namespace: Option<&Bound<'py, PyString>>,
 ) -> PyResult<Py<PyAny>> {
-    let py = slf.py();
     let nsp = namespace_or_default(namespace)?;
     if let Some(socket) = member(slf, sid, &nsp)?
         && let Some(room) = known_room(slf, room)?
     {
         dispatch::send(slf, Command::Leave { socket, room }, 0)?;
     }
-    Ready::get(py)
+    happened(slf)
 }
 
 pub(crate) fn close_room<'py>(
@@ -164,7 +163,6 @@ pub(crate) fn close_room<'py>(
     room: &Bound<'py, PyAny>,
     namespace: Option<&Bound<'py, PyString>>,
 ) -> PyResult<Py<PyAny>> {
-    let py = slf.py();
     let nsp = namespace_or_default(namespace)?;
     if is_sid(slf, room, &nsp)? {
         return Err(PyValueError::new_err("cannot close a sid room"));
@@ -175,7 +173,7 @@ pub(crate) fn close_room<'py>(
             dispatch::send(slf, Command::Leave { socket, room: room.clone() }, 0)?;
         }
     }
-    Ready::get(py)
+    happened(slf)
 }
 
 pub(crate) fn rooms<'py>(

@@ -11,7 +11,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::crew::Crew;
 use crate::errors;
+use crate::seat;
 use crate::table::{Connection, Slots, Socket};
 use crate::task::Start;
 use crate::wake::Bell;
@@ -24,6 +26,7 @@ pub(crate) struct State {
     pub(crate) eager: bool,
     /// False: an event's handler ends before the connection's next event begins.
     pub(crate) async_handlers: bool,
+    pub(crate) kind: Kind,
 
     // In.
     /// Events that were drained and are not dispatched yet.
@@ -37,6 +40,9 @@ pub(crate) struct State {
     pub(crate) waiting: HashMap<usize, Py<Worker>>,
     /// Events dispatched in this drain.
     pub(crate) budget: usize,
+
+    /// Handlers of a crew that have blocked, and how often that is remembered.
+    pub(crate) blocking: HashMap<usize, u8>,
 
     // Out.
     pub(crate) queue: Vec<Command>,
@@ -74,20 +80,41 @@ pub(crate) struct State {
     pub(crate) room_objects: HashMap<Bytes, Py<PyAny>>,
 }
 
-/// A started engine and the loop that drains it.
+/// Who runs the handlers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An event loop: `AsyncServer`.
+    #[default]
+    Loop,
+    /// A crew of threads: `Server`.
+    Threads,
+    /// Greenlets of one thread: `Server` with gevent or eventlet.
+    Greenlets,
+}
+
+/// A started engine and those who drain it.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) bell: Arc<Bell>,
+    /// Makes what somebody waits with: a future of the loop's, a `Promise` for threads.
+    pub(crate) create_future: Py<PyAny>,
+    /// The context of handlers on connections that no request of the host's has opened.
+    pub(crate) context: Py<PyAny>,
     pub(crate) host: Host,
     /// The process it was started in, see [`forks`].
     pub(crate) generation: u32,
 }
 
+pub(crate) enum Host {
+    Loop(Box<EventLoop>),
+    Threads(Arc<Crew>),
+    Greenlets,
+}
+
 /// The event loop and those of its methods that are called often.
-pub(crate) struct Host {
+pub(crate) struct EventLoop {
     pub(crate) event_loop: Py<PyAny>,
     pub(crate) call_soon: Py<PyAny>,
-    pub(crate) create_future: Py<PyAny>,
     pub(crate) current_task: Py<PyAny>,
     /// `asyncio.Task`.
     pub(crate) task: Py<PyAny>,
@@ -96,8 +123,34 @@ pub(crate) struct Host {
     pub(crate) thread: ThreadId,
     /// How a worker begins on this loop.
     pub(crate) start: Start,
-    /// The context of whoever started the server.
-    pub(crate) context: Py<PyAny>,
+}
+
+impl Running {
+    /// Of an `AsyncServer`.
+    pub(crate) fn event_loop(&self) -> PyResult<&EventLoop> {
+        match &self.host {
+            Host::Loop(event_loop) => Ok(event_loop),
+            Host::Threads(_) | Host::Greenlets => Err(PyRuntimeError::new_err("this server has no event loop")),
+        }
+    }
+
+    /// Whether the caller can wait with what `create_future` makes.
+    pub(crate) fn can_wait(&self) -> bool {
+        match &self.host {
+            Host::Loop(event_loop) => event_loop.thread == std::thread::current().id(),
+            Host::Threads(_) | Host::Greenlets => true,
+        }
+    }
+
+    /// The calling thread may leave a command in the queue: it will submit it.
+    fn is_at_work(&self) -> bool {
+        match &self.host {
+            Host::Loop(event_loop) => event_loop.thread == std::thread::current().id(),
+            Host::Threads(crew) => seat::is_leading(crew),
+            // A greenlet that waits would keep it.
+            Host::Greenlets => false,
+        }
+    }
 }
 
 /// Who waits for a client's ack.
@@ -145,15 +198,16 @@ impl State {
             return Ok(false);
         }
         let running = self.running()?;
-        // Another thread than the loop's: it cannot use `call_soon`, and the loop may sleep.
-        let foreign = running.host.thread != std::thread::current().id();
+        // On another thread nobody would see to it.
+        let foreign = !running.is_at_work();
+        let by_loop = matches!(running.host, Host::Loop(_));
         self.queue.push(command);
         self.queued_bytes += bytes;
         if foreign || self.queue.len() >= FLUSH_COMMANDS || self.queued_bytes >= FLUSH_BYTES {
             self.flush();
             return Ok(false);
         }
-        Ok(!self.draining && !std::mem::replace(&mut self.flush_scheduled, true))
+        Ok(by_loop && !self.draining && !std::mem::replace(&mut self.flush_scheduled, true))
     }
 
     /// Counts an emit. True after so many in one turn of the loop that it must turn: an `await` that never suspends would
@@ -191,8 +245,8 @@ impl State {
 pub(crate) fn schedule_flush(py: Python<'_>, state: &crate::table::Gil<State>) -> PyResult<()> {
     let callbacks = {
         let state = state.borrow(py);
-        let host = &state.running()?.host;
-        (host.call_soon.clone_ref(py), host.flush.clone_ref(py))
+        let event_loop = state.running()?.event_loop()?;
+        (event_loop.call_soon.clone_ref(py), event_loop.flush.clone_ref(py))
     };
     callbacks.0.call1(py, (callbacks.1,)).map(drop)
 }

@@ -48,7 +48,7 @@ pub(crate) fn start(core: &Bound<'_, ServerCore>, how: Start) -> PyResult<()> {
     let worker = Worker::pump(core)?;
     let (task, event_loop) = {
         let state = core.get().state.borrow(py);
-        let host = &state.running()?.host;
+        let host = state.running()?.event_loop()?;
         (host.task.clone_ref(py).into_bound(py), host.event_loop.clone_ref(py).into_bound(py))
     };
     let options = PyDict::new(py);
@@ -83,7 +83,7 @@ pub(crate) fn how_to_start(py: Python<'_>, event_loop: &Bound<'_, PyAny>) -> Sta
 /// One Task for each event in the ring, in order, by `loop.create_task`.
 pub(crate) fn start_each(core: &Bound<'_, ServerCore>) -> PyResult<()> {
     let py = core.py();
-    let event_loop = core.get().state.borrow(py).running()?.host.event_loop.clone_ref(py);
+    let event_loop = core.get().state.borrow(py).running()?.event_loop()?.event_loop.clone_ref(py);
     while core.get().state.borrow(py).budget < BUDGET_EVENTS {
         let Some(call) = dispatch::next_call(core)? else { break };
         let worker = Worker::single(core, call)?.into_bound(py);

@@ -86,10 +86,22 @@ impl Bell {
         go_on
     }
 
-    /// Ends a waiting thread.
+    /// Ends a waiting thread; one that watches the descriptor hears it too.
     pub(crate) fn retire(&self) {
         *self.rung.lock() = Rung::Gone;
         self.changed.notify_all();
+        self.write();
+    }
+
+    fn write(&self) {
+        #[cfg(unix)]
+        {
+            let one = 1_u64.to_ne_bytes();
+            let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
+            // A full pipe or counter is a ring that nobody has heard yet.
+            // SAFETY: eight bytes of ours; the descriptor is open as long as `self` and does not block.
+            unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
+        }
     }
 }
 
@@ -103,14 +115,7 @@ impl Wake for Bell {
             }
             return;
         }
-        #[cfg(unix)]
-        {
-            let one = 1_u64.to_ne_bytes();
-            let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
-            // A full pipe or counter is a ring that nobody has heard yet.
-            // SAFETY: eight bytes of ours; the descriptor is open as long as `self` and does not block.
-            unsafe { libc::write(fd, one.as_ptr().cast(), one.len()) };
-        }
+        self.write();
     }
 }
 

@@ -32,6 +32,7 @@ use pyo3::types::PyDict;
 use crate::dispatch::{self, Call, Then};
 use crate::engine::ServerCore;
 use crate::ffi::{self, Step};
+use crate::state::Running;
 use crate::table::Gil;
 
 /// Events in one drain, at most: the loop has others to serve.
@@ -246,7 +247,7 @@ impl Worker {
         }
         let current = {
             let state = slf.get().core.bind(py).get().state.borrow(py);
-            let host = &state.running()?.host;
+            let host = state.running()?.event_loop()?;
             (host.current_task.clone_ref(py), host.event_loop.clone_ref(py))
         };
         let task = current.0.call1(py, (current.1,))?.into_bound(py);
@@ -335,7 +336,7 @@ impl Worker {
     }
 
     fn get_loop(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        Ok(self.core.bind(py).get().state.borrow(py).running()?.host.event_loop.clone_ref(py))
+        Ok(self.core.bind(py).get().state.borrow(py).running()?.event_loop()?.event_loop.clone_ref(py))
     }
 
     #[pyo3(signature = (callback, *, context=None))]
@@ -382,7 +383,7 @@ impl Worker {
                 Some(idle) if idle.is(slf) => state.idle.take(),
                 _ => None,
             };
-            (state.running().map(|running| running.host.call_soon.clone_ref(py)), idle)
+            (state.running().and_then(Running::event_loop).map(|event_loop| event_loop.call_soon.clone_ref(py)), idle)
         };
         let call_soon = match call_soon {
             Ok(call_soon) => call_soon,

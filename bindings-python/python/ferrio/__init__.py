@@ -9,5 +9,20 @@ from .asgi import ASGIApp
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace
 from .async_server import AsyncServer
+from .manager import Manager
+from .namespace import Namespace
+from .server import Server
+from .wsgi import Middleware, WSGIApp
 
-__all__ = ["ASGIApp", "AsyncManager", "AsyncNamespace", "AsyncServer", "exceptions"]
+__all__ = [
+    "ASGIApp",
+    "AsyncManager",
+    "AsyncNamespace",
+    "AsyncServer",
+    "Manager",
+    "Middleware",
+    "Namespace",
+    "Server",
+    "WSGIApp",
+    "exceptions",
+]

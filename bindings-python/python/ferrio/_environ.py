@@ -19,10 +19,12 @@ class NoBody:
         return b""
 
 
-def make(source: tuple[Any, ...] | None) -> Environ:
-    """From what a connection has kept: ASGI's ``(scope, receive, send)``, or the head of a request on our own listener."""
+def make(source: Any) -> Environ:
+    """From what a connection has kept: what ASGI calls an application with, WSGI's `environ`, or a head on our own listener."""
     if source is None:
         return {}
+    if isinstance(source, dict):
+        return source
     return from_asgi(*source) if len(source) == 3 else from_head(*source)
 
 

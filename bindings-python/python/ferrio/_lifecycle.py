@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import time
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from ._ferrio import ServerCore, after_fork
@@ -35,6 +37,18 @@ async def finish(server: ServerCore, closed: asyncio.Future[Any]) -> None:
             await asyncio.sleep(0.005)
     finally:
         # Somebody else may have done so, and started it again.
+        if server._closing is closed:
+            server._stop()
+
+
+def finish_blocking(server: ServerCore, closed: Any, sleep: Callable[[float], None]) -> None:
+    """`finish`, in a thread. `closed` is a promise."""
+    try:
+        closed.result(CLOSE_TIMEOUT)
+        deadline = time.monotonic() + HANDLER_TIMEOUT
+        while server._holding and time.monotonic() < deadline:
+            sleep(0.005)
+    finally:
         if server._closing is closed:
             server._stop()
 

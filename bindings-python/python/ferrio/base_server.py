@@ -266,7 +266,7 @@ class BaseServer(ServerCore):
     def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
         self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
 
-    def _make_environ(self, source: tuple[Any, ...] | None) -> dict[str, Any]:
+    def _make_environ(self, source: Any) -> dict[str, Any]:
         return _environ.make(source)
 
 

@@ -1,0 +1,309 @@
+"""The server of an application with threads."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from . import _lifecycle, _modes, _options, _wsgi
+from ._ferrio import Seat, ServerCore
+from .base_server import BaseServer, answer_of
+from .exceptions import TimeoutError
+from .manager import Manager
+from .namespace import Namespace
+
+Result = TypeVar("Result")
+
+
+class Server(BaseServer):
+    """A Socket.IO server whose handlers are plain functions. It starts at its first request, or in `listen` and `serve`.
+
+    One thread runs the handlers; while one of them blocks another thread goes on with the next, so that any number of them
+    may block at once. The events of a client start in the order in which they came; with ``async_handlers=False`` each ends
+    before the next begins.
+
+    `async_mode`: ``"threading"``, ``"gevent"`` or ``"eventlet"`` (greenlets run the handlers then); by default eventlet or
+    gevent where one is installed, as in python-socketio. The other arguments are those of `AsyncServer`, save `eager`.
+
+    Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
+    ferrio has not yet. Other keywords are ignored, as there.
+    """
+
+    _namespace_class = Namespace
+    _emit = ServerCore.emit
+
+    #: Answers the questions of `python-socketio`'s client manager.
+    manager: Manager
+    #: ``"threading"``, ``"gevent"`` or ``"eventlet"``.
+    async_mode: str
+
+    def __init__(
+        self,
+        client_manager: Manager | None = None,
+        logger: bool | logging.Logger = False,
+        serializer: Any = "default",
+        json: Any = None,
+        async_handlers: bool = True,
+        always_connect: bool = False,
+        namespaces: list[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if client_manager is not None and type(client_manager) is not Manager:
+            raise _options.unsupported("client managers of other kinds")
+        self._mode = _modes.choose(kwargs.pop("async_mode", None))
+        kwargs |= {"serializer": serializer, "always_connect": always_connect}
+        super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
+        self.async_mode = self._mode.name
+        self._kind = self._mode.kind
+        self._promise = self._mode.promise
+        self._stopped: _modes.Event | None = None
+        self.manager = client_manager or Manager()
+        self.manager.set_server(self)
+
+    # ---- out (`leave_room`, `close_room`, `enter_room` and `rooms` are the engine's)
+
+    def emit(  # type: ignore[override]
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | Iterable[str] | None = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        """Emits an event to one or more clients. It blocks only while the one client addressed does not keep up.
+
+        `data`: a tuple is several arguments, ``None`` is none, anything else is one. `to` (or `room`): a sid, a room, or a
+        list of them; everybody in the namespace when omitted. `skip_sid`: a sid or a list of sids left out. `callback`:
+        called with the client's answer. Raises `TypeError` or `ValueError`, as `json.dumps` does, for data that is no JSON.
+        """
+        behind = self._emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue)
+        if behind is not None:
+            self._wait_for(behind)
+
+    def _wait_for(self, promise: Any) -> Any:
+        self._step_aside()
+        return promise.result()
+
+    def send(
+        self,
+        data: Any,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | list[str] | None = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        ignore_queue: bool = False,
+    ) -> None:
+        """Emits the event ``message``. See `emit`."""
+        self.emit("message", data, to, room, skip_sid, namespace, callback, ignore_queue)
+
+    def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = 60,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Emits an event to one client and waits for its answer: ``None``, the value, or a tuple of several values.
+
+        `timeout` in seconds; ``None`` waits as long as the client is there. Raises `exceptions.TimeoutError` when it is over,
+        and at once when the client leaves.
+        """
+        self._check_call(to, sid)
+        try:
+            return answer_of(self._wait_for(self._ask(event, data, to or sid, namespace or "/", timeout)))
+        except _modes.Cancelled:
+            raise TimeoutError() from None
+
+    # ---- sessions
+
+    def get_session(self, sid: str, namespace: str | None = None) -> Any:
+        """The dictionary that belongs to a client, in a namespace. `KeyError` for a client that is gone."""
+        return self._session_of(sid, namespace)
+
+    def save_session(self, sid: str, session: Any, namespace: str | None = None) -> None:
+        """Replaces what `get_session` gives. `KeyError` for a client that is gone."""
+        self._keep_session(sid, session, namespace)
+
+    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+        """``with server.session(sid) as session:`` gets the session and saves it at the end."""
+        return SessionContext(self, sid, namespace)
+
+    # ---- clients
+
+    def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
+        """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
+        completed(self._send_away(sid, namespace or "/"))
+
+    # ---- tasks
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Runs a function in a thread or greenlet of its own and returns that; it has a `join` method."""
+        return self._mode.start(target, *args, **kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Lets the thread or greenlet sleep."""
+        self._step_aside()
+        self._mode.sleep(seconds)
+
+    # ---- serving
+
+    def handle_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serves one WSGI request or WebSocket, whatever its path. `WSGIApp` calls it."""
+        self._start(self._options_text)
+        return _wsgi.serve(self, environ, start_response)
+
+    def listen(
+        self, host: str = "127.0.0.1", port: int = 0, *, ssl_certfile: str | None = None, ssl_keyfile: str | None = None
+    ) -> tuple[str, int]:
+        """Opens a listener of the engine's own and returns its address; port 0 takes any free one.
+
+        It serves Socket.IO under ``/socket.io/`` and nothing else, with TLS if given a certificate chain and a key (PEM
+        files). Raises `OSError` if the address or the files cannot be used.
+        """
+        if (ssl_certfile is None) != (ssl_keyfile is None):
+            raise ValueError("ssl_certfile and ssl_keyfile go together")
+        self._start(self._options_text)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        bound = self._listen(address, ssl_certfile, ssl_keyfile)
+        self.addresses.append(bound)
+        return bound
+
+    def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 5000,
+        *,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+    ) -> None:
+        """Listens, as `listen` does, until `shutdown` is called or Ctrl-C is typed, and then closes every connection.
+
+        `addresses` tells the address once it listens.
+        """
+        self.listen(host, port, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile)
+        self._stopped = stopped = self._mode.event()
+        try:
+            stopped.wait()
+        finally:
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Stops listening, disconnects every client (their disconnect handlers run), and ends the engine's threads.
+
+        python-socketio only ends its background tasks here. The server starts anew at the next request.
+        """
+        self.logger.info("Socket.IO is shutting down")
+        if self._stopped is not None:
+            self._stopped.set()
+            self._stopped = None
+        self.addresses.clear()
+        closed = self._close()
+        if closed is not None:
+            self._step_aside()
+            _lifecycle.finish_blocking(self, closed, self._mode.sleep)
+
+    # ---- called by the engine
+
+    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
+        return handler(*args)
+
+    def _complete(self, rule: Callable[..., Coroutine[Any, Any, Result]], *args: Any) -> Result:
+        """Runs one of the rules of `BaseServer`."""
+        return completed(rule(*args))
+
+    def _enlist(self) -> None:
+        """Starts a thread or greenlet that runs handlers."""
+        if self._mode.kind == "greenlets":
+            self._mode.start(attend_as_greenlet, self)
+        elif (seat := self._seat()) is not None:
+            threading.Thread(target=attend, args=(seat,), name="ferrio", daemon=True).start()
+
+    def _report(self, error: BaseException, what: Any) -> None:
+        """An exception that a handler did not catch. It costs nobody else anything."""
+        if what in self.reserved_events or not self.async_handlers:
+            self._engineio_logger.error("message handler error", exc_info=error)
+        else:
+            about = (type(error), error, error.__traceback__, threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(about))
+
+
+class SessionContext:
+    """``with``: the session at the beginning, saved at the end."""
+
+    def __init__(self, server: Server, sid: str, namespace: str | None) -> None:
+        self.server = server
+        self.sid = sid
+        self.namespace = namespace
+        self.session: Any = None
+
+    def __enter__(self) -> Any:
+        self.session = self.server.get_session(self.sid, namespace=self.namespace)
+        return self.session
+
+    def __exit__(self, *args: object) -> None:
+        self.server.save_session(self.sid, self.session, namespace=self.namespace)
+
+
+def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a handler of a Server cannot wait as one of an AsyncServer can")
+
+
+def attend(seat: Seat) -> None:
+    """The life of a thread that runs handlers. Here, and not below, so that only Python's frames are on its stack."""
+    while (call := seat.next()) is not None:
+        run, args = call
+        try:
+            result = run(*args)
+        except BaseException as error:
+            seat.failed(error)
+        else:
+            seat.done(result)
+
+
+def attend_as_greenlet(server: Server) -> None:
+    """The life of the greenlet that hears the engine: others run the handlers, a further one while one waits."""
+    descriptor, mode = server._descriptor(), server._mode
+    heard = Heard()
+    while server._running:
+        mode.wait_readable(descriptor)
+        server._silence()
+        heard.everything = False
+        while server._running and not heard.everything:
+            mode.start(attend_once, server, heard)
+            mode.sleep(0)
+
+
+class Heard:
+    """What the greenlets of a server tell each other."""
+
+    #: The engine has nothing more to say, and will ring the bell.
+    everything = True
+
+
+def attend_once(server: Server, heard: Heard) -> None:
+    seat = server._seat()
+    if seat is not None:
+        attend(seat)
+    heard.everything = True
+
+
+if sys.platform == "win32":
+    # Greenlets hear the engine through a descriptor that only Unix has.
+    _modes.MODES = {"threading": _modes.Mode}
