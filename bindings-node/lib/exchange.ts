@@ -6,13 +6,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Engine } from "./engine";
+import type { IoEngine } from "./io-engine";
 import { CommandKind, type Commands, HEADERS } from "./records";
 
 /** Response headers, open to change until they are sent. */
 export type Headers = Record<string, string | string[] | number>;
 
-/** Sees every head before it goes out: the `initial_headers` and `headers` events of `io.engine`. */
-export type HeadersHook = (headers: Headers, request: IncomingMessage, opened: string | null) => void;
+/** Whatever of the http server's may have opened a connection. */
+export type Cause = Exchange | Link;
 
 /** A request on its way through the engine. */
 export class Exchange {
@@ -20,11 +21,11 @@ export class Exchange {
 
   constructor(
     private readonly engine: Engine,
+    readonly owner: IoEngine,
     readonly request: IncomingMessage,
     private readonly response: ServerResponse,
-    private readonly hook: HeadersHook,
     /** The id for the session, if this request opens one; empty: one is drawn. */
-    private readonly sid = "",
+    private readonly sid: string,
   ) {}
 
   /** Hands the request over. The answer comes by {@link respond}. */
@@ -64,8 +65,8 @@ export class Exchange {
     if (response.destroyed) return;
     const headers: Headers = {};
     for (let i = 0; i < flat.length; i += 2) add(headers, flat[i], flat[i + 1]);
-    headers["content-length"] = typeof body === "string" ? body.length : body.byteLength; // a string is ASCII
-    this.hook(headers, request, opened);
+    headers["Content-Length"] = typeof body === "string" ? body.length : body.byteLength; // a string is ASCII
+    if (status === 200) this.owner._headers(headers, request, opened);
     response.writeHead(status, headers);
     if (typeof body === "string") response.end(body, "latin1");
     else response.end(body);
@@ -76,6 +77,7 @@ export class Exchange {
 
 /** A WebSocket that came through the http server. */
 export interface Link {
+  readonly owner: IoEngine;
   readonly request: IncomingMessage;
   /** Sends what the engine wrote. */
   write(bytes: Buffer): void;
@@ -91,18 +93,19 @@ export interface Link {
  */
 export function openLink(
   engine: Engine,
+  owner: IoEngine,
   request: IncomingMessage,
   socket: NetSocket,
   start: Buffer,
   headers: Headers,
-  sid = "",
+  sid: string,
 ): void {
   if (engine.closed) return void socket.destroy();
   socket.setTimeout(0);
   socket.setNoDelay(true);
   const descriptor = takeable(socket);
-  if (descriptor === undefined) new FedLink(engine, request, socket).open(start, headers, sid);
-  else new TakenLink(engine, request, socket).open(descriptor, start, headers, sid);
+  if (descriptor === undefined) new FedLink(engine, owner, request, socket).open(start, headers, sid);
+  else new TakenLink(engine, owner, request, socket).open(descriptor, start, headers, sid);
 }
 
 /** The handle below a `net.Socket`: not public, hence every doubt means no. */
@@ -133,6 +136,7 @@ class TakenLink implements Link {
 
   constructor(
     private readonly engine: Engine,
+    readonly owner: IoEngine,
     readonly request: IncomingMessage,
     private readonly socket: NetSocket,
   ) {
@@ -202,6 +206,7 @@ class FedLink implements Link {
 
   constructor(
     private readonly engine: Engine,
+    readonly owner: IoEngine,
     readonly request: IncomingMessage,
     private readonly socket: NetSocket,
   ) {
@@ -274,8 +279,16 @@ function extra(commands: Commands, headers: Headers): void {
   }
 }
 
-/** A header that comes twice (`set-cookie`) becomes a list. */
+/** Names as the original writes them: programs look for them so in the `headers` event. */
+const SPELLING: { readonly [name: string]: string } = {
+  "content-encoding": "Content-Encoding",
+  "content-type": "Content-Type",
+  "x-xss-protection": "X-XSS-Protection",
+};
+
+/** A header that comes twice becomes a list. */
 function add(headers: Headers, name: string, value: string): void {
+  name = SPELLING[name] ?? name;
   const before = headers[name];
   if (before === undefined) headers[name] = value;
   else headers[name] = ([] as string[]).concat(before as string | string[], value);

@@ -1,225 +1,227 @@
 /** `io.engine`: what stands between Node's http server and the engine. */
+import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import cors from "cors";
+import { type AttachOptions, attach } from "./attach";
 import { Conn } from "./conn";
 import type { Engine } from "./engine";
-import { unsupported } from "./errors";
-import { Exchange, type Headers, type Link, openLink } from "./exchange";
+import { type Cause, Exchange, type Headers, openLink } from "./exchange";
 import { queryOf } from "./handshake";
-import { type ServerOptions, sessionCookie } from "./options";
+import { type EngineMiddleware, runMiddlewares, UpgradeResponse } from "./middlewares";
+import { type EngineOptions, sessionCookie, type TransportName, withDefaults } from "./options";
+import { type ConnectionError, ERROR_MESSAGES, ERRORS, type Refusal, refuseRequest, refuseUpgrade } from "./refusal";
+import { type EngineRequest, refusal, verify, verifyRevision } from "./verify";
 
-/** A middleware of HTTP requests and WebSocket upgrades, as Express has them. */
-export type EngineMiddleware = (
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: (error?: any) => void,
-) => void | Promise<void>;
-
-/** A request as middlewares and `allowRequest` see it, with its query. */
-type Request = IncomingMessage & { _query?: Record<string, string> };
-
-/** Refusals that are decided here and not in the engine, as the original words them. */
-const BAD_REQUEST = { code: 3, message: "Bad request" };
-const FORBIDDEN = { code: 4, message: "Forbidden" };
+/** Where the engine comes from: several `IoEngine`s may share one. @internal */
+export interface EngineSource {
+  /** The engine, if it runs. */
+  current(): Engine | undefined;
+  /** The http server listens (again): the engine is to run. */
+  start(): void;
+}
 
 /**
- * The Engine.IO side of a server. Emits `connection` (conn), `initial_headers` (headers, req) once a session and `headers`
- * (headers, req) for every answer and every 101; the headers may be changed.
+ * The Engine.IO side of a server: sessions over HTTP requests and WebSockets.
+ *
+ * Emits `connection` (conn); `initial_headers` (headers, req) once a session and `headers` (headers, req) for every answer of
+ * a session and every 101, where the headers may be changed; `connection_error` ({@link ConnectionError}) for every request
+ * that is refused; `flush` (conn, packets) and `drain` (conn) as its connections do.
  */
 export class IoEngine extends EventEmitter {
+  /** The numbers of `connection_error`, by name. */
+  static readonly errors = ERRORS;
+  /** What each number means. */
+  static readonly errorMessages = ERROR_MESSAGES;
+
   /** Open connections. */
   clientsCount = 0;
-  /** The options. `allowRequest` and `cookie` may be changed at any time; the others were handed to the engine. */
-  readonly opts: Partial<ServerOptions>;
+  /** The open connections, by session id. */
+  readonly clients: { [sid: string]: Conn } = {};
+  /** The options, with their defaults. */
+  readonly opts: Partial<EngineOptions>;
   /** The http server, once attached. */
   httpServer: unknown;
 
-  private readonly engine: Engine;
+  private readonly source: EngineSource;
   private readonly middlewares: EngineMiddleware[] = [];
-  private readonly conns = new Map<string, Conn>();
 
   /** @internal */
-  constructor(engine: Engine, opts: Partial<ServerOptions>) {
+  constructor(source: EngineSource, options: Partial<EngineOptions>) {
     super();
-    this.engine = engine;
-    this.opts = opts;
-    if (opts.cors) this.use(cors(opts.cors as any) as unknown as EngineMiddleware);
+    this.source = source;
+    this.opts = withDefaults(options);
+    if (options.cors) this.use(cors(options.cors as any) as unknown as EngineMiddleware);
   }
 
-  /** The open connections, by session id. A copy. */
-  get clients(): { [sid: string]: Conn } {
-    return Object.fromEntries(this.conns);
-  }
-
-  /** Adds a middleware for every HTTP request and every upgrade. */
-  use(middleware: EngineMiddleware): this {
+  /**
+   * Adds a middleware for every HTTP request and every upgrade. For an upgrade, the headers it sets go on the 101, and an end
+   * of the response ends the connection. A failure answers the request with 400.
+   */
+  use(middleware: EngineMiddleware): void {
     this.middlewares.push(middleware);
-    return this;
+  }
+
+  /** Transports that a session on this one may move to. */
+  upgrades(transport: TransportName): TransportName[] {
+    return this.opts.allowUpgrades && transport === "polling" ? ["websocket"] : [];
+  }
+
+  /**
+   * Takes the requests and upgrades of an http server that are for the path; all others go where they went before.
+   *
+   * @param options - the path (`/engine.io` if not given), and what to do with upgrades that nobody answers
+   */
+  attach(server: HttpServer, options: Partial<AttachOptions> = {}): void {
+    this.source.start();
+    attach(this, server, options);
+    server.on("close", () => this.close());
+    server.on("listening", () => this.source.start());
   }
 
   /** Closes all connections, dropping what waits to be sent. */
   close(): this {
-    for (const conn of this.conns.values()) conn.close(true);
+    for (const conn of Object.values(this.clients)) conn.close(true);
     return this;
   }
 
-  /** Session ids are drawn by the engine. @throws Error when set */
-  set generateId(_generate: (req: IncomingMessage) => string | Promise<string>) {
-    throw unsupported("engine.generateId");
+  /**
+   * Draws the id of a session. May be replaced, also by an async function: whoever knows the id owns the session, so it must
+   * not be guessed; ids that `@socket.io/sticky` understands are 20 characters of `A-Z a-z 0-9 _ -`.
+   */
+  generateId(_req: IncomingMessage): string | Promise<string> {
+    return randomBytes(15).toString("base64url");
   }
 
-  /** Answers a request on the path. */
+  /** Answers an HTTP request, whatever its path. */
   handleRequest(req: IncomingMessage, res: ServerResponse): void {
-    this.prepare(req);
-    this.runMiddlewares(req, res, (error) => {
-      if (error) return refuse(res, 400, BAD_REQUEST);
-      this.allow(req, (refusal) => {
-        if (refusal) refuse(res, 403, refusal);
-        else new Exchange(this.engine, req, res, this.onHeaders).start();
-      });
+    const request = prepare(req);
+    request.res = res;
+    this.decide(request, res, false, (refused, sid) => {
+      request.res = null; // the first request of a session is kept: not its response with it
+      if (refused) return refuseRequest(res, refused);
+      const engine = this.source.current();
+      if (engine === undefined) refuseRequest(res, refusal(ERRORS.BAD_REQUEST, {}));
+      else new Exchange(engine, this, request, res, sid).start();
     });
   }
 
-  /** Answers an upgrade on the path. */
+  /** Answers an HTTP upgrade, whatever its path. */
   handleUpgrade(req: IncomingMessage, socket: NetSocket, head: Buffer): void {
-    this.prepare(req);
+    const request = prepare(req);
     socket.on("error", ignore);
-    const response = new UpgradeResponse(req, socket);
-    this.runMiddlewares(req, response as unknown as ServerResponse, (error) => {
-      if (error) return refuseUpgrade(socket, BAD_REQUEST.message);
-      this.allow(req, (refusal) => {
-        if (refusal) return refuseUpgrade(socket, refusal.message);
-        if (socket.destroyed) return;
-        response.writeHead(); // express-session adds its cookie then
-        const { headers } = response;
-        if ((req as Request)._query!.sid === undefined) this.emit("initial_headers", headers, req);
-        this.emit("headers", headers, req);
-        openLink(this.engine, req, socket, head, headers);
+    const response = new UpgradeResponse(request, socket);
+    this.decide(request, response as unknown as ServerResponse, true, (refused, sid) => {
+      if (refused) return refuseUpgrade(socket, refused);
+      const engine = this.source.current();
+      if (engine === undefined || !socket.readable || !socket.writable) return void socket.destroy();
+      response.writeHead(); // express-session adds its cookie then
+      const { headers } = response;
+      if (!request._query.sid) this.emit("initial_headers", headers, request);
+      this.emit("headers", headers, request);
+      openLink(engine, this, request, socket, head, headers, sid);
+    });
+  }
+
+  /**
+   * Middlewares, checks, the program's say. `done` is called once, unless somebody else answers the request; with the id for
+   * the session, if the program has one.
+   */
+  private decide(
+    req: EngineRequest,
+    res: ServerResponse,
+    upgrade: boolean,
+    done: (refused: Refusal | undefined, sid: string) => void,
+  ): void {
+    const refuse = (refused: Refusal) => {
+      this._refused(req, refused);
+      done(refused, NO_ID);
+    };
+    const checked = (failure?: unknown) => {
+      if (failure) return refuse(refusal(ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" }));
+      const refused = verify(req, upgrade, this.opts, this.clients);
+      if (refused) return refuse(refused);
+      if (req._query.sid) return done(undefined, NO_ID);
+      this.allow(req, (message, allowed) => {
+        if (!allowed) return refuse(refusal(ERRORS.FORBIDDEN, { message }));
+        const refused = verifyRevision(req, this.opts);
+        if (refused) return refuse(refused);
+        // Ours need not be drawn here: the engine does it as well.
+        if (this.generateId === IoEngine.prototype.generateId) return done(undefined, NO_ID);
+        this.drawId(req).then(
+          (sid) => done(undefined, sid),
+          (error) => refuse(refusal(ERRORS.BAD_REQUEST, { name: "ID_GENERATION_ERROR", error })),
+        );
       });
+    };
+    if (this.middlewares.length === 0) checked();
+    else runMiddlewares(this.middlewares, req, res, checked);
+  }
+
+  private async drawId(req: IncomingMessage): Promise<string> {
+    return String(await this.generateId(req));
+  }
+
+  /** Asks the program about a handshake. */
+  private allow(req: EngineRequest, done: (message: unknown, allowed: boolean) => void): void {
+    const { allowRequest } = this.opts;
+    if (!allowRequest) return done(undefined, true);
+    let decided = false;
+    allowRequest(req, (message, allowed) => {
+      if (decided) return;
+      decided = true;
+      done(message, allowed);
     });
   }
 
   /** @internal A connection opened. */
-  _opened(key: number, sid: string, cause: Exchange | Link | undefined, protocol: 3 | 4, transport: string): void {
-    const conn = new Conn(this, this.engine, key, sid, cause?.request, protocol, transport);
-    this.engine.conns.add(conn);
-    this.conns.set(sid, conn);
+  _opened(
+    engine: Engine,
+    key: number,
+    sid: string,
+    cause: Cause | undefined,
+    protocol: 3 | 4,
+    transport: string,
+  ): void {
+    const conn = new Conn(this, engine, key, sid, cause?.request, protocol, transport);
+    engine.conns.add(conn);
+    this.clients[sid] = conn;
     this.clientsCount++;
     this.emit("connection", conn);
   }
 
-  /** @internal A request is refused. */
-  _refused(cause: Exchange | Link, code: number, message: string, context: object): void {
-    this.emit("connection_error", { req: cause.request, code, message, context });
-  }
-
   /** @internal A connection closed. */
   _closed(conn: Conn): void {
-    this.conns.delete(conn.id);
+    delete this.clients[conn.id];
     this.clientsCount--;
   }
 
-  private prepare(req: Request): void {
-    req._query ??= queryOf(req.url ?? "");
-  }
-
-  private readonly onHeaders = (headers: Headers, req: IncomingMessage, opened: string | null): void => {
+  /** @internal The head of an answer of a session, before it goes out. */
+  _headers(headers: Headers, req: IncomingMessage, opened: string | null): void {
     if (opened !== null) {
-      const cookie = sessionCookie(this.opts.cookie, opened);
-      if (cookie !== undefined) headers["set-cookie"] = cookie;
+      const { cookie } = this.opts;
+      if (cookie) headers["Set-Cookie"] = [sessionCookie(cookie, opened)];
       this.emit("initial_headers", headers, req);
     }
     this.emit("headers", headers, req);
-  };
-
-  private runMiddlewares(req: IncomingMessage, res: ServerResponse, done: (error?: any) => void): void {
-    const { middlewares } = this;
-    const run = (at: number): void => {
-      if (at === middlewares.length) return done();
-      let called = false;
-      const next = (error?: any) => {
-        if (called) return;
-        called = true;
-        if (error) done(error);
-        else run(at + 1);
-      };
-      const result = middlewares[at](req, res, next);
-      if (result instanceof Promise) result.catch((error) => next(error ?? new Error("middleware failed")));
-    };
-    run(0);
   }
 
-  /** Asks `allowRequest` about a handshake that the engine will find nothing else to say against. */
-  private allow(req: Request, done: (refusal?: { code: number; message: string }) => void): void {
-    const { allowRequest, transports } = this.opts;
-    const query = req._query!;
-    const handshake =
-      query.sid === undefined &&
-      req.method === "GET" &&
-      (transports ?? ["polling", "websocket"]).includes(query.transport as any);
-    if (!allowRequest || !handshake) return done();
-    allowRequest(req, (error, success) => {
-      if (success) done();
-      else done({ ...FORBIDDEN, message: error || FORBIDDEN.message });
-    });
+  /** @internal A request was refused. */
+  _refused(req: IncomingMessage, { code, context }: Refusal): void {
+    const error: ConnectionError = { req, code, message: ERROR_MESSAGES[code], context };
+    this.emit("connection_error", error);
   }
 }
 
-/** What middlewares may do to the answer of an upgrade: headers go on the 101; an end ends the connection. */
-class UpgradeResponse extends EventEmitter {
-  readonly headers: Headers = {};
-  readonly req: IncomingMessage;
-  statusCode = 101;
-  finished = false;
+/** The engine draws an id itself. */
+const NO_ID = "";
 
-  constructor(
-    req: IncomingMessage,
-    private readonly netSocket: NetSocket,
-  ) {
-    super();
-    this.req = req;
-  }
-
-  setHeader(name: string, value: string | string[]): this {
-    this.headers[name] = value;
-    return this;
-  }
-
-  getHeader(name: string): unknown {
-    return this.headers[name];
-  }
-
-  removeHeader(name: string): void {
-    delete this.headers[name];
-  }
-
-  write(): void {}
-
-  writeHead(): void {}
-
-  end(): void {
-    this.finished = true;
-    this.netSocket.destroy();
-    this.emit("finish");
-    this.emit("close");
-  }
+function prepare(req: IncomingMessage): EngineRequest {
+  const request = req as EngineRequest;
+  request._query ??= queryOf(req.url ?? "");
+  return request;
 }
 
 /** Who leaves costs nobody anything. */
 function ignore(): void {}
-
-function refuse(res: ServerResponse, status: number, body: { code: number; message: string }): void {
-  res.writeHead(status, { "Content-Type": "application/json" });
-  res.end(JSON.stringify(body));
-}
-
-function refuseUpgrade(socket: NetSocket, message: string): void {
-  if (!socket.writable) return void socket.destroy();
-  const length = Buffer.byteLength(message);
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-type: text/html\r\nContent-Length: ${length}\r\n\r\n${message}`,
-    () => socket.destroy(),
-  );
-}

@@ -85,12 +85,10 @@ export function refuseUnsupported(options: Partial<ServerOptions> & Record<strin
 }
 
 /** The engine's options as JSON. What is not given stays out: the defaults are the engine's. @internal */
-export function engineOptions(options: Partial<ServerOptions>, path: string): string {
+export function engineOptions(options: Partial<ServerOptions>): string {
   const { httpCompression: compression } = options;
   return JSON.stringify({
     dialect: "node",
-    path,
-    addTrailingSlash: options.addTrailingSlash,
     transports: options.transports,
     allowUpgrades: options.allowUpgrades,
     allowEio3: options.allowEIO3,
@@ -108,9 +106,34 @@ export function engineOptions(options: Partial<ServerOptions>, path: string): st
   });
 }
 
-/** The value of `Set-Cookie` for a session, or undefined if no cookie is wanted. @internal */
-export function sessionCookie(option: CookieOptions | boolean | undefined, sid: string): string | undefined {
-  if (!option) return undefined;
+/**
+ * The options of `io.engine`: those given, and the defaults that programs read there. (What the engine itself is to default is
+ * not told to it again.)
+ *
+ * @internal
+ */
+export function withDefaults(options: Partial<EngineOptions>): Partial<EngineOptions> {
+  const all: Partial<EngineOptions> = {
+    pingTimeout: 20_000,
+    pingInterval: 25_000,
+    upgradeTimeout: 10_000,
+    maxHttpBufferSize: 1e6,
+    transports: ["polling", "websocket"],
+    allowUpgrades: true,
+    httpCompression: { threshold: 1024 },
+    cors: false as any,
+    allowEIO3: false,
+    ...options,
+  };
+  if (options.cookie) {
+    const given = options.cookie === true ? {} : options.cookie;
+    all.cookie = { name: "io", path: "/", httpOnly: true, sameSite: "lax", ...given };
+  }
+  return all;
+}
+
+/** The value of `Set-Cookie` for a session. @internal */
+export function sessionCookie(option: CookieOptions | true, sid: string): string {
   const { name = "io", ...attributes } = option === true ? {} : option;
-  return serialize(name, sid, { path: "/", httpOnly: true, sameSite: "lax", ...attributes });
+  return serialize(name, sid, attributes);
 }

@@ -8,7 +8,7 @@ import type { PendingAck } from "./acks";
 import { Batch } from "./batch";
 import type { Conn } from "./conn";
 import type { Engine } from "./engine";
-import type { Exchange, Link } from "./exchange";
+import type { Cause } from "./exchange";
 import type { NativeEngine } from "./native";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Socket } from "./socket";
@@ -20,9 +20,9 @@ const MAX_MS = 2;
 /** What the engine tells the server that owns it. */
 export interface EngineOwner {
   /** A connection opened. */
-  opened(conn: number, sid: string, exchange: Exchange | Link | undefined, protocol: 3 | 4, transport: string): void;
+  opened(conn: number, sid: string, cause: Cause | undefined, protocol: 3 | 4, transport: string): void;
   /** A request is refused; its answer follows. `code`, `message` and `context` are those of `connection_error`. */
-  refused(cause: Exchange | Link, code: number, message: string, context: object): void;
+  refused(cause: Cause, code: number, message: string, context: object): void;
   /** A client asks to join a namespace. */
   connecting(conn: Conn, socket: number, nsp: string, sid: string, auth: object): void;
 }

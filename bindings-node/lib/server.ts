@@ -3,8 +3,8 @@ import { EventEmitter } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { Http2SecureServer, Http2Server } from "node:http2";
 import type { Server as HttpsServer } from "node:https";
-import { attach } from "./attach";
 import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
+import { serveClientFiles } from "./client-files";
 import type { Conn } from "./conn";
 import {
   type DecorateAcksOfMany,
@@ -16,7 +16,7 @@ import {
 } from "./emitter";
 import { Engine } from "./engine";
 import { unsupported } from "./errors";
-import { IoEngine } from "./io-engine";
+import { type EngineSource, IoEngine } from "./io-engine";
 import { Namespace, type NamespaceMiddleware, type NamespaceReservedEvents } from "./namespace";
 import { engineOptions, refuseUnsupported, type ServerOptions } from "./options";
 import { type ParentMatch, ParentNamespace } from "./parent-namespace";
@@ -119,19 +119,15 @@ export class Server<
     }
     const merged: Partial<ServerOptions> = Object.assign(options, this._opts);
     refuseUnsupported(merged as any);
-    const { path, serveClient } = this.settings;
-    this.startEngine(merged, path); // first: if it cannot, there is nothing to clean up
+    merged.path = merged.path || this.settings.path;
+    this.startEngine(merged); // first: if it cannot, there is nothing to clean up
     const http = Number.isNaN(Number(server)) ? (server as HttpServer) : listening(Number(server));
-    attach(this.engine, http, {
-      path,
-      serveClient,
-      addTrailingSlash: merged.addTrailingSlash !== false,
-      websocket: merged.transports?.includes("websocket") !== false,
-      destroyUpgrade: merged.destroyUpgrade !== false,
-      destroyUpgradeTimeout: merged.destroyUpgradeTimeout ?? 1000,
-    });
+    const engine = new IoEngine(this.source, merged);
+    engine.attach(http, merged);
+    if (this.settings.serveClient) serveClientFiles(http, () => this.settings.path, this._opts.cors);
     this.httpServer = http;
-    this.engine.httpServer = http;
+    this.engine = engine;
+    engine.httpServer = http;
     return this;
   }
 
@@ -274,20 +270,32 @@ export class Server<
 
   // ---- the engine ----
 
-  private startEngine(options: Partial<ServerOptions>, path: string): void {
-    const settings = engineOptions({ ...options, connectTimeout: this.settings.connectTimeout }, path);
-    if (this._engine !== undefined) {
-      if (settings !== this.engineSettings) throw unsupported("attaching twice with different options");
-      return;
+  private startEngine(options: Partial<ServerOptions>): void {
+    const settings = engineOptions({ ...options, connectTimeout: this.settings.connectTimeout });
+    if (this._engine === undefined) {
+      this.engineSettings = settings;
+      this.runEngine();
+    } else if (settings !== this.engineSettings) {
+      throw unsupported("attaching twice with different options");
     }
-    this.engineSettings = settings;
-    this._engine = new Engine(settings, {
-      opened: (...opened) => this.engine._opened(...opened),
-      refused: (...refused) => this.engine._refused(...refused),
+  }
+
+  private runEngine(): void {
+    const engine = new Engine(this.engineSettings, {
+      opened: (key, sid, cause, ...how) => (cause?.owner ?? this.engine)._opened(engine, key, sid, cause, ...how),
+      refused: (cause, code, _message, context) => cause.owner._refused(cause.request, { code, context }),
       connecting: (conn, key, nsp, id, auth) => this.connecting(conn, key, nsp, id, auth),
     });
-    this.engine = new IoEngine(this._engine, options);
+    this._engine = engine;
   }
+
+  /** One engine for everything this server is attached to: its namespaces are one. */
+  private readonly source: EngineSource = {
+    current: () => this._engine,
+    start: () => {
+      if (this._engine === undefined) this.runEngine();
+    },
+  };
 
   private connecting(conn: Conn, key: number, name: string, id: string, auth: object): void {
     this.findNamespace(name, auth, (namespace) => {

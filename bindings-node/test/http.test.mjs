@@ -2,47 +2,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer, request } from "node:http";
+import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
 import express from "express";
 import { WebSocketServer } from "ws";
+import { ask, POLL, raw, upgradeRequest, WEBSOCKET } from "./http.mjs";
 import { event, isOriginal, Server, settled, start } from "./support.mjs";
-
-/** A request with full control over it. */
-function ask(server, path, { method = "GET", headers = {}, body } = {}) {
-  return new Promise((resolve, reject) => {
-    const req = request({ port: server.port, host: "127.0.0.1", path, method, headers }, (res) => {
-      const chunks = [];
-      res.on("data", (chunk) => chunks.push(chunk));
-      res.on("end", () => {
-        const bytes = Buffer.concat(chunks);
-        resolve({ status: res.statusCode, headers: res.headers, text: bytes.toString(), bytes });
-      });
-    });
-    req.on("error", reject);
-    req.end(body);
-  });
-}
-
-/** What a bare connection gets back before it is closed. */
-async function raw(server, text) {
-  const socket = connect(server.port, "127.0.0.1");
-  let got = "";
-  socket.on("data", (chunk) => (got += chunk));
-  socket.on("error", () => {});
-  socket.write(text);
-  await event(socket, "close");
-  return got;
-}
-
-const upgradeRequest = (path) =>
-  `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-const POLL = "/socket.io/?EIO=4&transport=polling";
-const WEBSOCKET = "/socket.io/?EIO=4&transport=websocket";
 
 test("an Express app beside it sees its own requests and none of ours", async (t) => {
   const app = express();
