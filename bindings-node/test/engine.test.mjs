@@ -266,3 +266,37 @@ test("the original's tables", async (t) => {
   assert.ok(io.engine.upgrades("polling").includes("websocket"));
   assert.deepEqual(io.engine.upgrades("websocket"), []);
 });
+
+test("ids of the program's own: at once, later, or not at all", async (t) => {
+  const server = await start(t);
+  const { engine } = server.io;
+  const all = errors(server);
+  assert.match(await engine.generateId({}), /^[\w-]{20}$/);
+  let next = 0;
+  engine.generateId = (req) => {
+    switch (req.headers["x-id"]) {
+      case "later":
+        return Promise.resolve(`later-${next++}`);
+      case "none":
+        return Promise.reject(new Error("no more"));
+      case "throw":
+        throw new Error("no more");
+    }
+    return `own-${next++}`;
+  };
+  assert.equal((await openPoll(server)).sid, "own-0");
+  assert.ok(engine.clients["own-0"]);
+  const later = await ask(server, POLL, { headers: { "x-id": "later" } });
+  assert.equal(JSON.parse(later.text.slice(1)).sid, "later-1");
+  const { path } = { path: `${POLL}&sid=later-1` };
+  assert.equal((await ask(server, path, { method: "POST", body: "40" })).text, "ok");
+  const opened = event(engine, "connection");
+  assert.ok((await upgrade(t, server)).ws);
+  assert.equal((await opened)[0].id, "own-2");
+  for (const how of ["none", "throw"]) {
+    const { status, text } = await ask(server, POLL, { headers: { "x-id": how } });
+    assert.deepEqual([status, JSON.parse(text)], [400, { code: 3, message: "Bad request" }]);
+    const [{ code, context }] = all.splice(0);
+    assert.deepEqual([code, context.name, context.error.message], [3, "ID_GENERATION_ERROR", "no more"]);
+  }
+});

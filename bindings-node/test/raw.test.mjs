@@ -14,8 +14,8 @@ async function serve(t, options = {}, owner = {}) {
   const { Engine } = require("../dist/engine.js");
   const { IoEngine } = require("../dist/io-engine.js");
   const settings = JSON.stringify({ dialect: "node", path: "/engine.io", layer: "engineio", ...options });
-  const engine = new Engine(settings, { opened: (...opened) => io._opened(...opened), ...owner });
-  const io = new IoEngine(engine, {});
+  const engine = new Engine(settings, { opened: (...opened) => io._opened(engine, ...opened), ...owner });
+  const io = new IoEngine({ current: () => engine, start() {} }, {});
   const http = createServer((req, res) => io.handleRequest(req, res));
   http.on("upgrade", (req, socket, head) => io.handleUpgrade(req, socket, head));
   http.listen(0, "127.0.0.1");
@@ -136,7 +136,13 @@ test("packets of a watched connection", ours, async (t) => {
 
 test("a refusal is told with its request", ours, async (t) => {
   let told;
-  const { url } = await serve(t, {}, { refused: (cause, ...what) => told([cause.request.method, ...what]) });
+  const { io, url } = await serve(t, {}, { refused: (cause, ...what) => told([cause.request.method, ...what]) });
+  // A session that has just ended: here it is still known.
+  const ended = { protocol: 4, transport: { name: "polling" } };
+  Object.assign(io.clients, { "n\u00f6body": ended, x: ended });
+  t.after(() => {
+    for (const sid of Object.keys(io.clients)) delete io.clients[sid];
+  });
   let refusal = new Promise((resolve) => (told = resolve));
   const answer = await fetch(`http://${url}&transport=polling&sid=n%C3%B6body`);
   assert.equal(answer.status, 400);
@@ -163,8 +169,8 @@ test("options change while the engine runs", ours, async (t) => {
 test("a session has the id that its request brings", ours, async (t) => {
   const { Exchange, openLink } = require("../dist/exchange.js");
   const { engine, io, url } = await serve(t);
-  io.handleRequest = (req, res) => new Exchange(engine, req, res, () => {}, "by-request").start();
-  io.handleUpgrade = (req, socket, head) => openLink(engine, req, socket, head, {}, "by-link");
+  io.handleRequest = (req, res) => new Exchange(engine, io, req, res, "by-request").start();
+  io.handleUpgrade = (req, socket, head) => openLink(engine, io, req, socket, head, {}, "by-link");
   const text = await (await fetch(`http://${url}&transport=polling`)).text();
   assert.equal(JSON.parse(text.slice(1)).sid, "by-request");
   const socket = new WebSocket(`ws://${url}&transport=websocket`);
