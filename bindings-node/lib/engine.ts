@@ -21,6 +21,8 @@ const COPY_UP_TO = 16 * 1024;
 export interface EmitOptions {
   volatile: boolean;
   compress: boolean;
+  /** The last argument is an offset that `stamp` gave. */
+  stamped: boolean;
   /** The number of the ack, or -1. */
   ack: number;
   /** Time for the ack in ms, or -1. */
@@ -231,7 +233,7 @@ export class Engine {
 
   private emitHead(payload: Payload, options: EmitOptions): void {
     const { commands } = this;
-    commands.number((options.volatile ? FlagBits.Volatile : 0) | (options.compress ? FlagBits.Compress : 0));
+    commands.number(flagBits(options));
     commands.number(options.ack);
     commands.number(options.timeout);
     commands.string(payload.text);
@@ -292,6 +294,12 @@ export class Engine {
     return this.native?.members(nsp, rooms, except) ?? [];
   }
 
+  /** The offset of the next emit in a namespace whose sockets can be recovered; undefined if nobody would get it. */
+  stamp(nsp: string): string | undefined {
+    this.flush();
+    return this.native?.stamp(nsp) ?? undefined;
+  }
+
   buffered(socket: number): number {
     this.flush();
     return this.native?.buffered(socket) ?? 0;
@@ -320,4 +328,8 @@ export class Engine {
     this.receipts.clear();
     for (const receipt of receipts) receipt();
   }
+}
+
+function flagBits({ volatile, compress, stamped }: EmitOptions): number {
+  return (volatile ? FlagBits.Volatile : 0) | (compress ? FlagBits.Compress : 0) | (stamped ? FlagBits.Stamped : 0);
 }

@@ -13,6 +13,7 @@ export type { DisconnectReason } from "./conn";
 export type { DefaultEventsMap } from "./emitter";
 export type { ExtendedError } from "./errors";
 export type { ServerOptions } from "./options";
+export type { ConnectionStateRecovery, ExpiredSession } from "./recovery";
 export type { Event } from "./socket";
 export { Namespace, Server, Socket };
 

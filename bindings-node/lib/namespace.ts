@@ -13,10 +13,11 @@ import {
 } from "./emitter";
 import { type ExtendedError, reserved } from "./errors";
 import { encode } from "./parser";
-import { encodeRoom, type Room } from "./rooms";
+import { type ExpiredSession, Kept } from "./recovery";
+import { decodeRoom, encodeRoom, type Room } from "./rooms";
 import { RoomsView } from "./rooms-view";
 import type { Server } from "./server";
-import { Socket } from "./socket";
+import { type Newcomer, Socket } from "./socket";
 
 /** The library's own events on a namespace. */
 export interface NamespaceReservedEvents<
@@ -29,6 +30,8 @@ export interface NamespaceReservedEvents<
   connect: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
   /** A client joined. */
   connection: (socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void;
+  /** A client that could have come back ({@link ServerOptions.connectionStateRecovery}) did not, in time. Not in socket.io. */
+  session_expired: (session: ExpiredSession<SocketData>) => void;
 }
 
 /** Decides whether a socket may join. */
@@ -67,6 +70,8 @@ export class Namespace<
   _outgoingWatched = false;
   /** @internal The middlewares. */
   _fns: NamespaceMiddleware<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>[] = [];
+  /** @internal What sockets find again. */
+  readonly _kept = new Kept<SocketData>();
   /** @internal Called when the last socket has left. */
   _onEmpty: (() => void) | undefined;
   /** Sockets that the middlewares have not let in yet. */
@@ -205,11 +210,12 @@ export class Namespace<
   // ---- what the server and the sockets call ----
 
   /** @internal A client wants in. */
-  _add(conn: Conn, key: number, id: string, auth: object): void {
-    const socket = new Socket(this, conn, key, id, auth);
+  _add(conn: Conn, newcomer: Newcomer): void {
+    const socket = new Socket(this, conn, newcomer);
     conn._engine.sockets.add(socket as unknown as Socket);
     conn._sockets.push(socket as unknown as Socket);
     this.connecting.add(socket);
+    if (socket.recovered && this.server._opts.connectionStateRecovery?.skipMiddlewares) return this.admit(socket);
     this.runMiddlewares(socket, (error) => {
       process.nextTick(() => {
         if (!this.connecting.has(socket)) return; // it has left meanwhile
@@ -223,7 +229,21 @@ export class Namespace<
   _left(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
     this.sockets.delete(socket.id);
     this.connecting.delete(socket);
-    if (this.sockets.size === 0 && this.connecting.size === 0) this._onEmpty?.();
+    this.forgetIfEmpty();
+  }
+
+  /** @internal A client that could have come back did not. */
+  _expired(pid: string, id: string, rooms: string[]): void {
+    const data = this._kept.expired(pid) ?? ({} as SocketData);
+    try {
+      callListeners.call(this, "session_expired", { id, rooms: new Set([id, ...rooms.map(decodeRoom)]), data });
+    } finally {
+      this.forgetIfEmpty();
+    }
+  }
+
+  private forgetIfEmpty(): void {
+    if (this.sockets.size === 0 && this.connecting.size === 0 && this._kept.empty) this._onEmpty?.();
   }
 
   /** @internal */
@@ -236,11 +256,14 @@ export class Namespace<
     timeout: number,
   ): void {
     const engine = this.server._engine;
+    const recoverable = this.server._opts.connectionStateRecovery && ack === undefined && !flags.volatile;
+    const offset = recoverable && this._outgoingWatched ? engine?.stamp(this.name) : undefined;
+    if (offset !== undefined) event = [...event, offset];
     const payload = encode(event);
     if (engine === undefined) return; // nobody can be connected
-    if (this._outgoingWatched) {
-      for (const socket of this._members(rooms, except)) socket._notifyOutgoing(event);
-    }
+    const watching = this._outgoingWatched ? this._members(rooms, except) : [];
+    // The offset was given for the next event of all: listeners may emit others, those come after it.
+    if (offset === undefined) for (const socket of watching) socket._notifyOutgoing(event);
     let number = -1;
     if (ack !== undefined) {
       number = engine.number();
@@ -249,9 +272,11 @@ export class Namespace<
     engine.broadcast(this.name, Array.from(rooms, encodeRoom), Array.from(except, encodeRoom), payload, {
       volatile: flags.volatile === true,
       compress: flags.compress !== false,
+      stamped: offset !== undefined,
       ack: number,
       timeout,
     });
+    if (offset !== undefined) for (const socket of watching) socket._notifyOutgoing(event);
   }
 
   /** @internal The sockets that a target means right now. */

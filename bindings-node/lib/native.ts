@@ -16,6 +16,7 @@ export interface NativeEngine {
   configure(options: string): void;
   rooms(socket: number): string[];
   members(nsp: string, rooms: string[], except: string[]): number[];
+  stamp(nsp: string): string | null;
   buffered(socket: number): number;
   /** Begins to close; the `Closed` event is the last. */
   close(): void;

@@ -4,6 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { type SerializeOptions, serialize } from "cookie";
 import type { CorsOptions, CorsOptionsDelegate } from "cors";
 import { unsupported } from "./errors";
+import type { ConnectionStateRecovery } from "./recovery";
 
 /** The transports a client may use. */
 export type TransportName = "polling" | "websocket";
@@ -64,12 +65,14 @@ export interface ServerOptions extends EngineOptions {
   connectTimeout: number;
   /** Drop a namespace made for a client when its last socket leaves. False. */
   cleanupEmptyChildNamespaces: boolean;
+  /** Have clients whose connection broke come back to their id, rooms, data and missed events. Off. */
+  connectionStateRecovery: ConnectionStateRecovery;
   /** Threads that do the I/O. 1; more helps only where many connections keep one busy. Not in socket.io. */
   ioThreads: number;
 }
 
 /** Options of socket.io that would change what a program observes, and that ferrio has not got. */
-const UNSUPPORTED = ["adapter", "parser", "connectionStateRecovery", "initialPacket", "wsEngine"] as const;
+const UNSUPPORTED = ["adapter", "parser", "initialPacket", "wsEngine"] as const;
 
 /** @throws Error naming an option that ferrio has not got. @internal */
 export function refuseUnsupported(options: Partial<ServerOptions> & Record<string, unknown>): void {
@@ -86,7 +89,7 @@ export function refuseUnsupported(options: Partial<ServerOptions> & Record<strin
 
 /** The engine's options as JSON. What is not given stays out: the defaults are the engine's. @internal */
 export function engineOptions(options: Partial<ServerOptions>): string {
-  const { httpCompression: compression } = options;
+  const { httpCompression: compression, connectionStateRecovery: recovery } = options;
   return JSON.stringify({
     dialect: "node",
     transports: options.transports,
@@ -102,6 +105,11 @@ export function engineOptions(options: Partial<ServerOptions>): string {
       compression === false ? null : typeof compression === "object" ? compression.threshold : undefined,
     // The `cors` package answers, before a request comes to the engine.
     cors: "off",
+    connectionStateRecovery: recovery && {
+      maxDisconnectionDuration: recovery.maxDisconnectionDuration,
+      maxBytes: recovery.maxBytes,
+      maxSessions: recovery.maxSessions,
+    },
     ioThreads: options.ioThreads,
   });
 }

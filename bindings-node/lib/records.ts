@@ -13,7 +13,7 @@ export const enum EventKind {
   Open = 1,
   /** conn */
   Upgrade,
-  /** socket, conn, text: JSON `[nsp, sid, auth|null]` */
+  /** socket, conn, text: JSON `[nsp, sid, auth|null]`, behind them pid and whether it is back, if state can be recovered */
   Connect,
   /** socket, id or -1, text: JSON, n, n bytes */
   Message,
@@ -42,6 +42,8 @@ export const enum EventKind {
   Packet,
   /** request or link, code, text: JSON `[message, context]` */
   Refused,
+  /** text: JSON `[nsp, pid, sid, room, …]` */
+  SessionExpired = 18,
 }
 
 /** Commands: host to engine. */
@@ -92,6 +94,8 @@ export const enum CommandKind {
 export const enum FlagBits {
   Volatile = 1,
   Compress = 2,
+  /** The last argument is an offset that `stamp` gave. */
+  Stamped = 4,
 }
 
 /** The types of Engine.IO packets, by their digits. */

@@ -11,7 +11,7 @@ import type { Engine } from "./engine";
 import type { Cause } from "./exchange";
 import type { NativeEngine } from "./native";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
-import type { Socket } from "./socket";
+import type { Newcomer, Socket } from "./socket";
 
 /** Rounds, and milliseconds, after which other work of the process gets its turn. */
 const MAX_ROUNDS = 64;
@@ -24,7 +24,9 @@ export interface EngineOwner {
   /** A request is refused; its answer follows. `code`, `message` and `context` are those of `connection_error`. */
   refused(cause: Cause, code: number, message: string, context: object): void;
   /** A client asks to join a namespace. */
-  connecting(conn: Conn, socket: number, nsp: string, sid: string, auth: object): void;
+  connecting(conn: Conn, nsp: string, newcomer: Newcomer): void;
+  /** A client that could have come back did not. */
+  expired(nsp: string, pid: string, sid: string, rooms: string[]): void;
 }
 
 /** What waits for the tick of arrivals; `id` tells what it is: an event's ack id or one of these. */
@@ -182,9 +184,11 @@ export class Rounds {
         return;
       case EventKind.Connect: {
         batch.at = at + 5;
-        const [nsp, sid, auth] = JSON.parse(batch.string(at + 3));
+        const [nsp, sid, auth, pid, recovered] = JSON.parse(batch.string(at + 3));
         const conn = engine.conns.get(cells[at + 2]);
-        if (conn !== undefined) this.after(() => this.owner.connecting(conn, key, nsp, sid, auth ?? {}));
+        if (conn !== undefined) {
+          this.after(() => this.owner.connecting(conn, nsp, { key, id: sid, auth: auth ?? {}, pid, recovered }));
+        }
         return;
       }
       case EventKind.Message: {
@@ -280,6 +284,12 @@ export class Rounds {
         const receipt = engine.receipts.get(key);
         engine.receipts.delete(key);
         receipt?.();
+        return;
+      }
+      case EventKind.SessionExpired: {
+        batch.at = at + 3;
+        const [nsp, pid, sid, ...rooms] = JSON.parse(batch.string(at + 1));
+        this.after(() => this.owner.expired(nsp, pid, sid, rooms));
         return;
       }
       case EventKind.Closed:

@@ -20,8 +20,9 @@ import { type EngineSource, IoEngine } from "./io-engine";
 import { Namespace, type NamespaceMiddleware, type NamespaceReservedEvents } from "./namespace";
 import { engineOptions, refuseUnsupported, type ServerOptions } from "./options";
 import { type ParentMatch, ParentNamespace } from "./parent-namespace";
+import { recoveryOption } from "./recovery";
 import type { Room } from "./rooms";
-import type { Socket } from "./socket";
+import type { Newcomer, Socket } from "./socket";
 
 /** Anything with Node's http interface. */
 export type AnyHttpServer = HttpServer | HttpsServer | Http2SecureServer | Http2Server;
@@ -93,6 +94,9 @@ export class Server<
       server = undefined;
     }
     refuseUnsupported(options as any);
+    if (options.connectionStateRecovery) {
+      options.connectionStateRecovery = recoveryOption(options.connectionStateRecovery);
+    }
     options.cleanupEmptyChildNamespaces = Boolean(options.cleanupEmptyChildNamespaces);
     this._opts = options;
     this.settings = {
@@ -271,7 +275,10 @@ export class Server<
   // ---- the engine ----
 
   private startEngine(options: Partial<ServerOptions>): void {
-    const settings = engineOptions({ ...options, connectTimeout: this.settings.connectTimeout });
+    const { connectTimeout } = this.settings;
+    // Of the constructor's alone, as in socket.io.
+    const { connectionStateRecovery } = this._opts;
+    const settings = engineOptions({ ...options, connectTimeout, connectionStateRecovery });
     if (this._engine === undefined) {
       this.engineSettings = settings;
       this.runEngine();
@@ -284,7 +291,8 @@ export class Server<
     const engine = new Engine(this.engineSettings, {
       opened: (key, sid, cause, ...how) => (cause?.owner ?? this.engine)._opened(engine, key, sid, cause, ...how),
       refused: (cause, code, _message, context) => cause.owner._refused(cause.request, { code, context }),
-      connecting: (conn, key, nsp, id, auth) => this.connecting(conn, key, nsp, id, auth),
+      connecting: (conn, nsp, newcomer) => this.connecting(conn, nsp, newcomer),
+      expired: (nsp, pid, id, rooms) => this._nsps.get(nsp)?._expired(pid, id, rooms),
     });
     this._engine = engine;
   }
@@ -297,10 +305,10 @@ export class Server<
     },
   };
 
-  private connecting(conn: Conn, key: number, name: string, id: string, auth: object): void {
-    this.findNamespace(name, auth, (namespace) => {
-      if (namespace) namespace._add(conn, key, id, auth);
-      else conn._engine.reject(key, JSON.stringify({ message: "Invalid namespace" }));
+  private connecting(conn: Conn, name: string, newcomer: Newcomer): void {
+    this.findNamespace(name, newcomer.auth, (namespace) => {
+      if (namespace) namespace._add(conn, newcomer);
+      else conn._engine.reject(newcomer.key, JSON.stringify({ message: "Invalid namespace" }));
     });
   }
 }

@@ -35,6 +35,17 @@ export interface SocketReservedEvents {
   error: (error: Error) => void;
 }
 
+/** A client that asks to join, as the engine announces it. @internal */
+export interface Newcomer {
+  /** The engine's number for its socket. */
+  key: number;
+  id: string;
+  auth: object;
+  /** The private id, where state can be recovered, and whether the client is back. */
+  pid?: string;
+  recovered?: boolean;
+}
+
 type Middleware = (event: Event, next: (error?: Error) => void) => void;
 type AnyListener = (...args: any[]) => void;
 
@@ -70,8 +81,8 @@ export class Socket<
   readonly id: string;
   /** The connection below. */
   readonly conn: Conn;
-  /** The state of the connection was recovered. Always false until recovery is supported. */
-  readonly recovered: boolean = false;
+  /** The client is back after its connection broke: id, rooms and data are those it had, and it gets what it missed. */
+  readonly recovered: boolean;
 
   /** @internal The engine's number for it. */
   readonly _key: number;
@@ -82,6 +93,8 @@ export class Socket<
   // Made when first used: most sockets never need most of them.
   private declare flags: number;
   private declare ackTimeout: number | undefined;
+  /** The private id, where state can be recovered. */
+  private declare readonly pid: string | undefined;
   private declare ownData: SocketData | undefined;
   private declare ownHandshake: Handshake | undefined;
   private declare middlewares: Middleware[] | undefined;
@@ -92,9 +105,7 @@ export class Socket<
   constructor(
     nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
     conn: Conn,
-    key: number,
-    id: string,
-    auth: object,
+    { key, id, auth, pid, recovered = false }: Newcomer,
   ) {
     super();
     this.nsp = nsp;
@@ -102,6 +113,11 @@ export class Socket<
     this._key = key;
     this.id = id;
     this.auth = auth;
+    this.recovered = recovered;
+    if (pid !== undefined) {
+      this.pid = pid;
+      if (recovered) this.ownData = nsp._kept.find(pid);
+    }
   }
 
   // ---- what it is ----
@@ -168,6 +184,9 @@ export class Socket<
     if (flags !== 0) this.flags = 0;
     if (ackTimeout !== undefined) this.ackTimeout = undefined;
     const callback = typeof event[event.length - 1] === "function" ? event.pop() : undefined;
+    if (this.pid !== undefined && callback === undefined && (flags & Flag.Volatile) === 0) {
+      return this.emitRecoverable(event, (flags & Flag.NoCompress) === 0);
+    }
     if (this.anyOutgoingListeners !== undefined) this._notifyOutgoing(event);
     const payload = encode(event);
     let ack = -1;
@@ -178,6 +197,7 @@ export class Socket<
     engine.emit(this._key, payload, {
       volatile: (flags & Flag.Volatile) !== 0,
       compress: (flags & Flag.NoCompress) === 0,
+      stamped: false,
       ack,
       timeout: ack === -1 || ackTimeout === undefined ? -1 : ackTimeout,
     });
@@ -354,6 +374,7 @@ export class Socket<
   /** @internal The middlewares let it in. */
   _accepted(): void {
     this.state = State.Connected;
+    if (this.pid !== undefined) this.nsp._kept.taken(this.pid);
     this.conn._engine.accept(this._key);
   }
 
@@ -427,11 +448,28 @@ export class Socket<
     try {
       if (known) callListeners.call(this, "disconnecting", reason, description);
     } finally {
+      if (known && this.pid !== undefined) this.nsp._kept.ended(this.pid, reason, this.ownData);
       this.forget();
       if (release) this.conn._engine.release(this._key);
       this.state = State.Disconnected;
     }
     if (known) callListeners.call(this, "disconnect", reason, description);
+  }
+
+  /** Sends an event that the client finds among those it missed, if it is away. */
+  private emitRecoverable(event: any[], compress: boolean): true {
+    if (this.state === State.Disconnected) {
+      // To whoever has its id now, or will have it again.
+      this.nsp._broadcast(event, new Set([this.id]), new Set(), { compress }, undefined, -1);
+      return true;
+    }
+    const { _engine: engine } = this.conn;
+    const offset = this._watchesOutgoing ? engine.stamp(this.nsp.name) : undefined;
+    if (offset !== undefined) event.push(offset);
+    const stamped = offset !== undefined;
+    engine.emit(this._key, encode(event), { volatile: false, compress, stamped, ack: -1, timeout: -1 });
+    this._notifyOutgoing(event);
+    return true;
   }
 
   private forget(): void {
@@ -488,7 +526,7 @@ export class Socket<
 }
 
 // Defaults of the fields that are made when first used.
-Object.assign(Socket.prototype, { flags: 0, ackTimeout: undefined });
+Object.assign(Socket.prototype, { flags: 0, ackTimeout: undefined, pid: undefined });
 
 function removeListener(listeners: AnyListener[] | undefined, listener: AnyListener | undefined): void {
   if (listeners === undefined) return;

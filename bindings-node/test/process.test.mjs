@@ -139,7 +139,6 @@ test("what is not supported says so", ours, async () => {
   for (const [options, what] of [
     [{ adapter: class {} }, 'the option "adapter"'],
     [{ parser: {} }, 'the option "parser"'],
-    [{ connectionStateRecovery: {} }, 'the option "connectionStateRecovery"'],
     [{ initialPacket: "x" }, 'the option "initialPacket"'],
     [{ wsEngine: class {} }, 'the option "wsEngine"'],
     [{ transports: ["websocket", "webtransport"] }, 'the transport "webtransport"'],
