@@ -16,7 +16,7 @@ use crate::state::Host;
 use crate::table::Source;
 use crate::{dispatch, ffi};
 
-/// The head of a request, its headers as ASGI has them: pairs of bytes, names in lower case.
+/// The head of a request, its headers as ASGI has them: pairs of bytes.
 pub(crate) fn head(
     method: String,
     target: String,
@@ -30,7 +30,9 @@ pub(crate) fn head(
         let header = header?;
         let (name, value) = (header.get_item(0)?, header.get_item(1)?);
         let (name, value) = (name.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
-        pairs.push((Cow::Owned(latin1(name.as_bytes())), latin1(value.as_bytes())));
+        let mut name = latin1(name.as_bytes());
+        name.make_ascii_lowercase();
+        pairs.push((Cow::Owned(name), latin1(value.as_bytes())));
     }
     Ok(Head { method, target, headers: pairs, remote, secure, sid: None })
 }

@@ -9,6 +9,10 @@ from typing import Any
 import aiohttp
 import socketio as original
 import websockets
+from engineio.payload import Payload
+
+# The client's own limit for what it receives: 16.
+Payload.max_decode_packets = 1000
 
 #: Seconds after which a test that waits has failed. Nothing is asserted about time.
 PATIENCE = 20.0

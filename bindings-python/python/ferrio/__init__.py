@@ -5,6 +5,7 @@
 
 from . import exceptions
 from ._ferrio import __version__ as __version__
+from ._frameworks import get_tornado_handler
 from .asgi import ASGIApp
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace
@@ -25,4 +26,5 @@ __all__ = [
     "Server",
     "WSGIApp",
     "exceptions",
+    "get_tornado_handler",
 ]

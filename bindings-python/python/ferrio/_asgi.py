@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from . import _takeover
+from ._link import Link
 
 if TYPE_CHECKING:
     from .async_server import AsyncServer
@@ -116,7 +116,7 @@ async def serve_websocket(server: AsyncServer, scope: Any, receive: Any, send: A
     target, remote = target_of(server, scope), remote_of(scope)
     if server._take_over and _takeover.take_over(server, scope, send, target, remote):
         return
-    link = Link(server, send)
+    link = AsgiLink(server, send)
     session = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("sid")
     if session is not None:
         # An upgrade: the client speaks first, and it does so once it has been accepted.
@@ -129,30 +129,29 @@ async def serve_websocket(server: AsyncServer, scope: Any, receive: Any, send: A
     await link.read(receive)
 
 
-class Link:
-    """A WebSocket that the host's server frames: messages go to and from the engine."""
-
-    __slots__ = ("accepted", "finished", "number", "outgoing", "send", "sending", "server")
+class AsgiLink(Link):
+    __slots__ = ("_send",)
 
     def __init__(self, server: AsyncServer, send: Any) -> None:
-        self.server = server
-        self.send = send
-        self.number = 0
-        self.accepted = False
-        #: The engine is done with it.
-        self.finished = False
-        #: Messages and their sizes in bytes.
-        self.outgoing: deque[tuple[str | bytes, int]] = deque()
-        #: A Task is sending what stands in `outgoing`.
-        self.sending = False
+        super().__init__(server)
+        self._send = send
 
     async def accept(self) -> None:
         self.accepted = True
-        await self.send({"type": "websocket.accept"})
+        await self._send({"type": "websocket.accept"})
+
+    async def send(self, frame: str | bytes) -> None:
+        if isinstance(frame, str):
+            await self._send({"type": "websocket.send", "text": frame})
+        else:
+            await self._send({"type": "websocket.send", "bytes": frame})
+
+    async def close(self) -> None:
+        await self._send({"type": "websocket.close"})
 
     async def refuse(self, reason: str) -> None:
         """Before it was accepted: the client gets 403."""
-        await self.send({"type": "websocket.close", "reason": reason})
+        await self._send({"type": "websocket.close", "reason": reason})
 
     async def read(self, receive: Any) -> None:
         """Feeds the engine until the client has gone, or the host's server has closed for the engine."""
@@ -165,38 +164,3 @@ class Link:
                 self.server._feed(self.number, event["bytes"] if text is None else text)
         finally:
             self.server._link_closed(self.number, False)
-
-    # Called by the engine.
-
-    async def write(self, frames: list[tuple[str | bytes, int]]) -> None:
-        """Sends messages, in order, whoever waits for the host's server."""
-        self.outgoing.extend(frames)
-        await self._flush()
-
-    async def finish(self) -> None:
-        """Closes it, once everything has been sent."""
-        self.finished = True
-        await self._flush()
-
-    async def _flush(self) -> None:
-        if self.sending:
-            return
-        self.sending = True
-        try:
-            if not self.accepted and self.outgoing:
-                await self.accept()
-            while self.outgoing:
-                frame, size = self.outgoing.popleft()
-                if isinstance(frame, str):
-                    await self.send({"type": "websocket.send", "text": frame})
-                else:
-                    await self.send({"type": "websocket.send", "bytes": frame})
-                self.server._link_sent(self.number, size)
-            if self.finished:
-                await self.send({"type": "websocket.close"})
-        except Exception:
-            # The client has gone, or the server has closed it meanwhile; each server says so with an exception of its own.
-            # `read` hears of it.
-            self.outgoing.clear()
-        finally:
-            self.sending = False

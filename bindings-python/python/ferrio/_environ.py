@@ -20,11 +20,16 @@ class NoBody:
 
 
 def make(source: Any) -> Environ:
-    """From what a connection has kept: what ASGI calls an application with, WSGI's `environ`, or a head on our own listener."""
+    """From what a connection has kept: what ASGI calls an application with, WSGI's `environ`, one of the functions below and
+    its argument, or a head on our own listener."""
     if source is None:
         return {}
     if isinstance(source, dict):
         return source
+    if len(source) == 2:
+        maker, request = source
+        environ: Environ = maker(request)
+        return environ
     return from_asgi(*source) if len(source) == 3 else from_head(*source)
 
 
@@ -39,6 +44,50 @@ def from_asgi(scope: Any, receive: Any, send: Any) -> Environ:
         "asgi.scope": scope,
     }
     add_headers(environ, ((decode(name), decode(value)) for name, value in scope["headers"]))
+    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
+    return environ
+
+
+def from_aiohttp(request: Any) -> Environ:
+    environ = basis(request.method, request.path, request.query_string or "", "aiohttp")
+    environ |= {
+        "wsgi.input": request.content,
+        "RAW_URI": request.path_qs,
+        "SERVER_PROTOCOL": f"HTTP/{request.version[0]}.{request.version[1]}",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "aiohttp.request": request,
+    }
+    add_headers(environ, request.headers.items())
+    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
+    return environ
+
+
+def from_tornado(handler: Any) -> Environ:
+    request = handler.request
+    # python-engineio calls Tornado by this name.
+    environ = basis(request.method, request.path, request.query or "", "aiohttp")
+    environ |= {
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "tornado.handler": handler,
+    }
+    add_headers(environ, request.headers.items())
+    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
+    return environ
+
+
+def from_sanic(request: Any) -> Environ:
+    environ = basis(request.method, request.path, request.query_string or "", "sanic")
+    environ |= {
+        "RAW_URI": request.url,
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "sanic.request": request,
+    }
+    add_headers(environ, request.headers.items())
     environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
     return environ
 

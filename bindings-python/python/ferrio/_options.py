@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 #: What python-socketio's servers take besides `client_manager`, `logger`, `json`, `async_handlers` and `namespaces`, with
@@ -29,6 +30,10 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+#: What an asyncio server may be served by.
+ASYNC_MODES = ("aiohttp", "sanic", "tornado", "asgi")
+
+
 def unsupported(what: str) -> NotImplementedError:
     """The error for an option of python-socketio's that would have to do something and cannot yet."""
     return NotImplementedError(f"ferrio does not support {what} yet")
@@ -40,7 +45,6 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for one that it takes.
     """
     option = {name: given.get(name, default) for name, default in DEFAULTS.items()}
-    check_async_mode(option["async_mode"])
     return {
         "dialect": "python",
         "pingInterval": milliseconds(ping_interval(option["ping_interval"])),
@@ -75,11 +79,13 @@ def ping_interval(value: Any) -> float:
     return float(value)
 
 
-def check_async_mode(mode: str | None) -> None:
-    if mode in ("aiohttp", "sanic", "tornado"):
-        raise unsupported(f"async_mode={mode!r} (serve ASGIApp, or use AsyncServer.serve)")
-    if mode not in (None, "asgi"):
-        raise ValueError("Invalid async_mode specified")
+def async_mode(given: str | None) -> str:
+    """The mode of an asyncio server. Without one, python-socketio takes the first whose framework is installed."""
+    if given is not None:
+        if given not in ASYNC_MODES or (given != "asgi" and find_spec(given) is None):
+            raise ValueError("Invalid async_mode specified")
+        return given
+    return next(mode for mode in ASYNC_MODES if mode == "asgi" or find_spec(mode) is not None)
 
 
 def transports(value: str | list[str] | None) -> list[str]:

@@ -11,38 +11,52 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .async_server import AsyncServer
 
 
 def take_over(server: AsyncServer, scope: Any, send: Any, target: str, remote: str) -> bool:
-    """Hands the connection to the engine, if it can be done. Then the ASGI application has nothing left to do."""
+    """Hands the connection of an ASGI WebSocket to the engine, if it can be done: then the application is done."""
     protocol = getattr(send, "__self__", None)
-    leave = LEAVE.get(f"{type(protocol).__module__}.{type(protocol).__name__}")
-    if leave is None or not hasattr(server, "_take_over_socket"):
+    reach = REACH.get(f"{type(protocol).__module__}.{type(protocol).__name__}")
+    if reach is None or not hasattr(server, "_take_over_socket"):
         return False
-    transport = getattr(protocol, "transport", None)
-    if transport is None or not is_plain_tcp(transport):
+    reached = reach(protocol)
+    if reached is None or not is_plain_tcp(reached.transport):
         return False
-    transport.pause_reading()
-    descriptor = os.dup(transport.get_extra_info("socket").fileno())
-    leave(protocol)
-    Herald.stand_in(server, getattr(protocol, "connections", None))
+    descriptor = duplicate(reached.transport)
+    reached.leave()
+    if reached.connections is not None:
+        Herald.stand_in(server, reached.connections)
     # Closes the host's descriptor without a word on the wire: ours keeps the connection.
-    transport.abort()
+    reached.transport.abort()
     server._take_over_socket(descriptor, target, scope["headers"], remote, (scope, gone, gone), b"", [])
     return True
 
 
 def is_plain_tcp(transport: Any) -> bool:
-    if transport.is_closing() or transport.get_extra_info("sslcontext") is not None:
+    """The connection of an asyncio transport can be taken over, now."""
+    if transport is None or transport.is_closing() or transport.get_extra_info("sslcontext") is not None:
         return False
-    if transport.get_write_buffer_size():
-        return False
-    connection = transport.get_extra_info("socket")
-    return connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6)
+    return not transport.get_write_buffer_size() and is_tcp(transport.get_extra_info("socket"))
+
+
+def is_tcp(connection: Any) -> bool:
+    return (
+        connection is not None
+        and connection.family in (socket.AF_INET, socket.AF_INET6)
+        # The engine takes descriptors where there are descriptors.
+        and os.name == "posix"
+    )
+
+
+def duplicate(transport: Any) -> int:
+    """A descriptor of an asyncio transport's connection, from which the transport reads no more."""
+    transport.pause_reading()
+    return os.dup(transport.get_extra_info("socket").fileno())
 
 
 async def gone(*args: Any) -> Any:
@@ -88,24 +102,57 @@ def hear_of_shutdown(server: AsyncServer, send: Any) -> None:
         Herald.stand_in(server, getattr(protocol, "connections", None))
 
 
-# ---- what each protocol class of uvicorn needs to take the end of its transport calmly
+# ---- how each server is reached, and what it needs to take the end of its transport calmly
 
 
-def leave_sans_io(protocol: Any) -> None:
-    """`WebSocketsSansIOProtocol`, `WSProtocol`: the handshake counts as done, so that no error answer is written."""
-    protocol.handshake_complete = True
-    protocol.close_sent = True
+class Reached(NamedTuple):
+    transport: Any
+    #: To be called before the transport is aborted.
+    leave: Callable[[], None]
+    #: uvicorn's connections, see `Herald`.
+    connections: set[Any] | None = None
 
 
-def leave_legacy(protocol: Any) -> None:
-    """`WebSocketProtocol`: a Task of its own waits for our answer to the handshake."""
-    protocol.handler_task.cancel()
-    protocol.handshake_started_event.set()
-    protocol.closed_event.set()
+def reach_sans_io(protocol: Any) -> Reached:
+    """uvicorn's `WebSocketsSansIOProtocol`, `WSProtocol`: the handshake counts as done, so that no error answer is written."""
+
+    def leave() -> None:
+        protocol.handshake_complete = True
+        protocol.close_sent = True
+
+    return Reached(protocol.transport, leave, protocol.connections)
 
 
-LEAVE = {
-    "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol": leave_sans_io,
-    "uvicorn.protocols.websockets.wsproto_impl.WSProtocol": leave_sans_io,
-    "uvicorn.protocols.websockets.websockets_impl.WebSocketProtocol": leave_legacy,
+def reach_legacy(protocol: Any) -> Reached:
+    """uvicorn's `WebSocketProtocol`: a Task of its own waits for our answer to the handshake."""
+
+    def leave() -> None:
+        protocol.handler_task.cancel()
+        protocol.handshake_started_event.set()
+        protocol.closed_event.set()
+
+    return Reached(protocol.transport, leave, protocol.connections)
+
+
+def reach_hypercorn(stream: Any) -> Reached | None:
+    """hypercorn's `WSStream`, through the HTTP/1.1 protocol that holds it to the server of its connection."""
+    protocol: Any = getattr(stream.send, "__self__", None)
+    if type(protocol).__name__ != "H11Protocol":
+        return None
+    server = getattr(protocol.send, "__self__", None)
+    writer = getattr(server, "writer", None)
+    if not isinstance(writer, asyncio.StreamWriter):
+        return None
+
+    def leave() -> None:
+        stream.closed = True
+
+    return Reached(writer.transport, leave)
+
+
+REACH: dict[str, Callable[[Any], Reached | None]] = {
+    "uvicorn.protocols.websockets.websockets_sansio_impl.WebSocketsSansIOProtocol": reach_sans_io,
+    "uvicorn.protocols.websockets.wsproto_impl.WSProtocol": reach_sans_io,
+    "uvicorn.protocols.websockets.websockets_impl.WebSocketProtocol": reach_legacy,
+    "hypercorn.protocol.ws_stream.WSStream": reach_hypercorn,
 }

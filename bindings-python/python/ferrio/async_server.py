@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from . import _asgi, _lifecycle, _options
+from . import _asgi, _frameworks, _lifecycle, _options
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
 from .base_server import BaseServer, answer_of
@@ -49,10 +49,11 @@ class AsyncServer(BaseServer):
     ) -> None:
         if client_manager is not None and type(client_manager) is not AsyncManager:
             raise _options.unsupported("client managers of other kinds")
+        async_mode = _options.async_mode(kwargs.get("async_mode"))
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._stopped: asyncio.Event | None = None
-        self.async_mode = "asgi"
+        self.async_mode = async_mode
         self.manager = client_manager or AsyncManager()
         self.manager.set_server(self)
 
@@ -140,10 +141,15 @@ class AsyncServer(BaseServer):
 
     # ---- serving
 
-    async def handle_request(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serves one ASGI request or WebSocket, whatever its path. `ASGIApp` calls it."""
+    async def handle_request(self, *args: Any) -> Any:
+        """Serves one request or WebSocket, whatever its path: ASGI's ``(scope, receive, send)``, or the request object of
+        aiohttp or of Sanic, whose answer it returns. `ASGIApp`, `attach` and `get_tornado_handler` call it.
+        """
         self._start(self._options_text)
-        await _asgi.serve(self, scope, receive, send)
+        if len(args) == 3:
+            await _asgi.serve(self, *args)
+            return None
+        return await _frameworks.serve(self, *args)
 
     async def listen(
         self, host: str = "127.0.0.1", port: int = 0, *, ssl_certfile: str | None = None, ssl_keyfile: str | None = None
@@ -195,8 +201,11 @@ class AsyncServer(BaseServer):
             await _lifecycle.finish(self, closed)
 
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
-        """Not there yet: python-socketio attaches to aiohttp and sanic."""
-        raise _options.unsupported("attach() (serve ASGIApp, or use AsyncServer.serve)")
+        """Adds this server to an `aiohttp.web.Application` or a Sanic application, under ``/socketio_path/``.
+
+        The server closes its connections when the application shuts down. Raises `TypeError` for any other application.
+        """
+        _frameworks.attach(self, app, f"/{socketio_path.strip('/')}/")
 
     # ---- called by the engine
 
