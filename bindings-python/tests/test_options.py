@@ -180,7 +180,6 @@ def test_unknown_options_are_ignored(new_server):
         {"cors_allowed_origins": lambda origin: True},
         {"cookie": {"name": "io", "max-age": lambda: "5"}},
         {"ping_interval": (25, 5)},
-        {"async_mode": "aiohttp"},
     ],
 )
 def test_what_is_not_there_yet_says_so(new_server, options):
@@ -211,3 +210,12 @@ async def test_logging(new_server, serve, connect, caplog):
     lines = [record.getMessage() for record in caplog.records if record.name == "test.sio"]
     assert f'received event "x" from {client.sid_in()} [/]' in lines
     assert f'emitting event "y" to {client.sid_in()} [/]' in lines
+
+
+@pytest.mark.parametrize("mode", ["aiohttp", "tornado", "asgi"])
+def test_async_mode(new_server, mode):
+    assert new_server(async_mode=mode).async_mode == mode
+
+
+def test_without_a_mode_it_is_the_first_framework_that_is_there(socketio):
+    assert socketio.AsyncServer().async_mode == "aiohttp"

@@ -13,8 +13,8 @@ from conftest import ORIGINAL
 from hosts import HOSTS, Served
 from peers import patiently
 
-#: The original's Sanic wants an older one; it cannot be served by itself.
-NOT_ORIGINAL = {"sanic", "native"}
+#: The original cannot be served by itself, nor by this Sanic; under these other two it does not end when told.
+NOT_ORIGINAL = {"native", "sanic", "granian", "gunicorn", "gunicorn-preload"}
 
 
 def cases():
