@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
@@ -13,6 +14,7 @@ use ferrio::net::listener::{Listener, Listening};
 use ferrio::recovery::{Offset, Stamp};
 use ferrio::socket::{self, Socket};
 use ferrio_protocol::Text;
+use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use parking_lot::Mutex;
 
@@ -165,7 +167,8 @@ impl Engine {
         self.namespace(nsp)?.stamp().map(|offset| offset.to_string())
     }
 
-    /// Bytes waiting to be sent to the socket's connection, and whether that is above the high mark.
+    /// Bytes waiting to be sent to the socket's connection, and whether that is above the high mark: then `Event::Drain`
+    /// follows. What was submitted for it alone and not carried out yet is counted, too; broadcasts are not.
     pub fn buffered(&self, socket: SocketId) -> (usize, bool) {
         self.socket(socket).map(|socket| socket.connection().buffered()).unwrap_or_default()
     }
@@ -232,7 +235,8 @@ impl Parts {
                     Target::Socket(id) => match shared.socket(id) {
                         Some(socket) => {
                             let flags = flags(stamp(socket.namespace()));
-                            Work::Send { socket, payload, flags, ack }
+                            let announced = socket.connection().announce(weight(&payload));
+                            Work::Send { socket, payload, flags, ack, announced }
                         }
                         None => Work::Unheard(ack?.ack, AckEnd::Disconnected),
                     },
@@ -245,7 +249,11 @@ impl Parts {
                     },
                 }
             }
-            Command::Ack { socket, id, payload } => Work::Ack { socket: shared.socket(socket)?, id, payload },
+            Command::Ack { socket, id, payload } => {
+                let socket = shared.socket(socket)?;
+                let announced = socket.connection().announce(weight(&payload));
+                Work::Ack { socket, id, payload, announced }
+            }
             Command::Join { socket, rooms } => {
                 let socket = shared.socket(socket)?;
                 for room in rooms {
@@ -271,7 +279,12 @@ impl Parts {
             Command::Write { conns, data, flags, receipt } => {
                 let flags =
                     socket::Flags { volatile: flags.volatile, compress: flags.compress, ..socket::Flags::default() };
-                Work::Write { conns, data, flags, receipt }
+                // Of many, as of a broadcast, the worker looks after each.
+                let announced = match conns[..] {
+                    [conn] => shared.conn(conn).map(|conn| conn.announce(data.iter().map(Frame::len).sum())),
+                    _ => None,
+                };
+                Work::Write { conns, data, flags, receipt, announced }
             }
             Command::Watch { conn, on } => Work::Watch { conn: shared.conn(conn)?, on },
             Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
@@ -299,6 +312,11 @@ fn stamp(namespace: &Namespace, payload: &Payload, flags: Flags, asks: bool) -> 
     } else {
         namespace.stamp().map(Stamp::Given)
     }
+}
+
+/// Bytes of a payload, as they are counted while it is under way.
+fn weight(payload: &Payload) -> usize {
+    payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
 }
 
 /// Time for the threads to end when the engine is dropped.

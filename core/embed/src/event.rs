@@ -238,8 +238,8 @@ impl Letter for Event {
             Self::Message { payload, .. } | Self::Ack { payload, .. } => {
                 payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
             }
-            Self::Data { data, .. } => len(data),
-            Self::Packet { data, .. } => data.as_ref().map_or(0, len),
+            Self::Data { data, .. } => data.len(),
+            Self::Packet { data, .. } => data.as_ref().map_or(0, Frame::len),
             Self::Refused { message, context, .. } => message.len() + context.len(),
             Self::Response { response, .. } => response.body.len(),
             Self::SessionExpired { rooms, .. } => rooms.iter().map(|room| room.len()).sum(),
@@ -284,14 +284,7 @@ impl LinkData {
     fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Frame(frame) => len(frame),
+            Self::Frame(frame) => frame.len(),
         }
-    }
-}
-
-fn len(frame: &Frame) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
     }
 }

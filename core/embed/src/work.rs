@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ferrio::ack::{AckError, Ask, Gathered};
+use ferrio::backlog::Announced;
 use ferrio::config::Config;
 use ferrio::connection::Connection;
 use ferrio::hub::Hub;
@@ -42,6 +43,7 @@ pub(crate) enum Work {
         payload: Payload,
         flags: Flags,
         ack: Option<AckRequest>,
+        announced: Announced,
     },
     Broadcast {
         to: Arc<Namespace>,
@@ -56,6 +58,7 @@ pub(crate) enum Work {
         socket: Socket,
         id: u64,
         payload: Payload,
+        announced: Announced,
     },
     Disconnect {
         socket: Socket,
@@ -67,6 +70,7 @@ pub(crate) enum Work {
         data: Vec<Frame>,
         flags: Flags,
         receipt: Option<u32>,
+        announced: Option<Announced>,
     },
     Watch {
         conn: Arc<Connection>,
@@ -162,8 +166,10 @@ impl Worker {
                 socket.welcome();
             }
             Work::Reject(socket, data) => socket.reject(data),
-            Work::Send { socket, payload, flags, ack: None } => socket.emit(payload, flags),
-            Work::Send { socket, payload, flags, ack: Some(ack) } => self.ask(&socket, payload, flags, ack),
+            Work::Send { socket, payload, flags, ack, announced: _announced } => match ack {
+                None => socket.emit(payload, flags),
+                Some(ack) => self.ask(&socket, payload, flags, ack),
+            },
             Work::Broadcast { to, receivers, payload, flags, ack } => {
                 // It may take long: the host should not have to wait for what happened before.
                 if runtime::settle() {
@@ -175,9 +181,11 @@ impl Worker {
                 }
             }
             Work::Unheard(ack, end) => self.shared.post(Event::AckEnd { ack, end, expected: 0, received: 0 }),
-            Work::Ack { socket, id, payload } => socket.ack(id, payload),
+            Work::Ack { socket, id, payload, announced: _announced } => socket.ack(id, payload),
             Work::Disconnect { socket, close } => socket.disconnect(close),
-            Work::Write { conns, data, flags, receipt } => self.write(&conns, data, flags, receipt),
+            Work::Write { conns, data, flags, receipt, announced: _announced } => {
+                self.write(&conns, data, flags, receipt);
+            }
             Work::Watch { conn, on } => conn.watch(on),
             Work::Configure(config) => self.hub.configure(*config),
             Work::Close { conn, discard } => conn.close(discard),

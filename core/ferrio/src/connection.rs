@@ -17,6 +17,7 @@ use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use crate::backlog::{Announced, Backlog};
 use crate::clock::Key;
 use crate::hub::Hub;
 use crate::lane::{Wire, WireId};
@@ -34,6 +35,7 @@ pub struct Connection {
     hub: Hub,
     driven: Mutex<Driven>,
     outbound: Mutex<Outbound>,
+    backlog: Backlog,
     sockets: Mutex<Sockets>,
     /// As the session, for those who push past it.
     watched: AtomicBool,
@@ -75,6 +77,7 @@ impl Connection {
             hub,
             driven: Mutex::new(Driven { session, armed: None }),
             outbound: Mutex::new(outbound),
+            backlog: Backlog::default(),
             sockets: Mutex::default(),
             tag: AtomicU64::new(u64::MAX),
         })
@@ -110,10 +113,24 @@ impl Connection {
         self.driven.lock().session.transport()
     }
 
-    /// Bytes that wait to be sent, and whether they are so many that the peer counts as slow.
+    /// Bytes that wait to be sent, announced ones included, and whether they are so many that the peer counts as slow. If it
+    /// does, [`Application::drain`](crate::application::Application::drain) follows.
     pub fn buffered(&self) -> (usize, bool) {
-        let outbound = self.outbound.lock();
-        (outbound.buffered(), outbound.is_slow())
+        let mut outbound = self.outbound.lock();
+        self.backlog.watch(true);
+        let bytes = outbound.buffered() + self.backlog.bytes();
+        let slow = outbound.is_slow(bytes);
+        self.backlog.watch(slow);
+        (bytes, slow)
+    }
+
+    /// Counts so many bytes as waiting that somebody will send, until the answer is dropped.
+    pub fn announce(self: &Arc<Self>, bytes: usize) -> Announced {
+        Announced::new(self, &self.backlog, bytes)
+    }
+
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.backlog
     }
 
     /// The sockets of this connection that have not ended.
@@ -282,7 +299,7 @@ impl Connection {
     }
 
     /// Flushes at the end of the turn, or now if there is none.
-    fn flush_soon(self: &Arc<Self>) {
+    pub(crate) fn flush_soon(self: &Arc<Self>) {
         if !Turn::note(self) {
             self.flush();
         }
@@ -290,7 +307,14 @@ impl Connection {
 
     /// Writes what can be written, and sees to what follows from it.
     pub(crate) fn flush(self: &Arc<Self>) {
-        let Flushed { poll, drained, ended, broken } = self.outbound.lock().flush();
+        let Flushed { poll, drained, ended, broken } = {
+            let mut outbound = self.outbound.lock();
+            let flushed = outbound.flush(self.backlog.bytes());
+            if flushed.drained {
+                self.backlog.watch(false);
+            }
+            flushed
+        };
         if let Some(poll) = poll {
             poll.answer();
         }

@@ -122,7 +122,7 @@ impl Lane {
     pub(crate) fn push_frame(&mut self, frame: Frame) {
         match &mut self.wire {
             Wire::Host { link, raw: false, in_flight } => {
-                *in_flight += frame_len(&frame);
+                *in_flight += frame.len();
                 link.write_frames(vec![frame]);
             }
             Wire::Own(_) | Wire::Host { .. } => self.push(message::frame(&frame)),
@@ -142,7 +142,7 @@ impl Lane {
                 *queued -= item.weight();
                 item.packets(|packet| {
                     let frame = packet.encode(revision, base64);
-                    *in_flight += frame_len(&frame);
+                    *in_flight += frame.len();
                     frames.push(frame);
                 });
             }
@@ -276,13 +276,6 @@ fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> i
     // An idle connection holds no buffer.
     *pending = VecDeque::new();
     Ok(())
-}
-
-fn frame_len(frame: &Frame) -> usize {
-    match frame {
-        Frame::Text(text) => text.len(),
-        Frame::Binary(bytes) => bytes.len(),
-    }
 }
 
 /// Most buffers in one gathered write: what the kernel takes at once is 1024, beyond 64 nothing is gained.

@@ -43,6 +43,8 @@ pub mod ack;
 #[doc(hidden)]
 pub mod application;
 #[doc(hidden)]
+pub mod backlog;
+#[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod connection;

@@ -157,8 +157,9 @@ impl Outbound {
             }
     }
 
-    /// The peer does not keep up.
-    pub(crate) fn is_slow(&self) -> bool {
+    /// The peer does not keep up, when so many bytes wait for it here and elsewhere.
+    pub(crate) fn is_slow(&mut self, bytes: usize) -> bool {
+        self.slow |= bytes > self.high_mark && !matches!(self.main, Main::Closed);
         self.slow
     }
 
@@ -314,8 +315,8 @@ impl Outbound {
         self.lane(wire).is_some_and(|lane| lane.blocked)
     }
 
-    /// Writes what can be written.
-    pub(crate) fn flush(&mut self) -> Flushed {
+    /// Writes what can be written. `elsewhere` are bytes that wait, but not here yet.
+    pub(crate) fn flush(&mut self, elsewhere: usize) -> Flushed {
         self.noted = false;
         let mut flushed = Flushed::default();
         if self.overflowed && !matches!(self.main, Main::Closed) {
@@ -362,7 +363,7 @@ impl Outbound {
         if self.queue.is_empty() && self.queue.capacity() > 0 {
             self.queue = VecDeque::new();
         }
-        if self.slow && self.buffered() < self.high_mark / 2 {
+        if self.slow && self.buffered() + elsewhere <= self.high_mark / 2 {
             self.slow = false;
             flushed.drained = true;
         }

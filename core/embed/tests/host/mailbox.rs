@@ -3,10 +3,11 @@
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
-use ferrio_embed::{Command, Event, Target};
+use ferrio_embed::{Command, Event, Flags, Target};
+use ferrio_protocol::engine::Frame;
 
 use crate::client::frame;
-use crate::toy::{Host, emit};
+use crate::toy::{Host, ask, emit, payload, rooms};
 
 #[test]
 fn what_comes_in_one_read_wakes_once() {
@@ -112,4 +113,66 @@ fn a_full_mailbox_stops_the_reading() {
     let mut client = writer.join().unwrap();
     host.submit([emit(Target::Socket(socket), r#"["bye"]"#), Command::Disconnect { socket, close: false }]);
     assert_eq!(client.text(), r#"42["bye"]"#);
+}
+
+/// A host that submits faster than its commands are carried out sees what it has submitted.
+#[test]
+fn what_has_not_been_carried_out_counts_as_waiting() {
+    let (mut host, address) = Host::serve(r#"{"highMark":1000}"#);
+    let (mut client, socket, conn) = host.client(address);
+    for length in [10, 3000] {
+        assert!(host.is_quiet());
+        let bell = std::sync::Arc::clone(&host.bell);
+        let held = bell.hold.lock();
+        // On its way, the worker wakes the host, and stands still there.
+        let mut commands: Vec<_> = (0..100).map(|ack| ask(rooms(&["nobody"], &[]), r#"["x"]"#, ack, None)).collect();
+        let text = format!(r#"["m","{}"]"#, "x".repeat(length));
+        let raw = Frame::Text("raw".into());
+        commands.extend([
+            emit(Target::Socket(socket), &text),
+            Command::Ack { socket, id: 1, payload: payload("[]") },
+            Command::Write { conns: vec![conn], data: vec![raw], flags: Flags::default(), receipt: None },
+        ]);
+        host.submit(commands);
+        let slow = length > 1000;
+        assert_eq!(host.engine.buffered(socket), (text.len() + 5, slow));
+        drop(held);
+        assert_eq!(client.text(), format!("42{text}"));
+        assert_eq!(client.text(), "431[]");
+        assert_eq!(client.text(), "4raw");
+        for _ in 0..100 {
+            assert!(matches!(host.next(), Event::AckEnd { .. }));
+        }
+        if slow {
+            assert!(matches!(host.next(), Event::Drain { conn: of } if of == conn));
+        }
+        assert_eq!(host.engine.buffered(socket), (0, false));
+    }
+}
+
+/// What will not be sent does not wait, either.
+#[test]
+fn what_is_dropped_is_no_reason_to_wait() {
+    let (mut host, address) = Host::serve(r#"{"highMark":1000}"#);
+    let (mut client, socket, _) = host.client(address);
+    assert!(host.is_quiet());
+    let bell = std::sync::Arc::clone(&host.bell);
+    let held = bell.hold.lock();
+    let mut commands: Vec<_> = (0..100).map(|ack| ask(rooms(&["nobody"], &[]), r#"["x"]"#, ack, None)).collect();
+    commands.extend([
+        Command::Disconnect { socket, close: false },
+        emit(Target::Socket(socket), &format!(r#"["m","{}"]"#, "x".repeat(3000))),
+    ]);
+    host.submit(commands);
+    assert!(host.engine.buffered(socket).1);
+    drop(held);
+    assert_eq!(client.text(), "41");
+    let mut drained = false;
+    while !drained {
+        match host.next() {
+            Event::AckEnd { .. } | Event::Disconnect { .. } => {}
+            Event::Drain { .. } => drained = true,
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Host {
 pub(crate) struct Bell {
     rung: Mutex<Rung>,
     changed: Condvar,
+    /// Whoever rings while a test holds it stands still.
+    pub(crate) hold: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ impl Bell {
 
 impl Wake for Bell {
     fn wake(&self) {
+        let _held = self.hold.lock();
         let mut rung = self.rung.lock();
         rung.now = true;
         rung.times += 1;

@@ -18,6 +18,21 @@ pub enum Frame {
     Binary(Bytes),
 }
 
+impl Frame {
+    /// Its bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// One Engine.IO packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
