@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use crate::dispatch::{Args, Call, Then, What};
 use crate::engine::ServerCore;
 use crate::state::Awaited;
-use crate::{decode, errors, ffi};
+use crate::{codec, errors, ffi};
 
 pub(crate) fn ack_came<'py>(
     core: &Bound<'py, ServerCore>,
@@ -28,6 +28,9 @@ pub(crate) fn ack_came<'py>(
             Some(Awaited::Callback { callback, one: false }) => {
                 Some(Awaited::Callback { callback: callback.clone_ref(py), one: false })
             }
+            Some(Awaited::All { future, answers, one: false }) => {
+                Some(Awaited::All { future: future.clone_ref(py), answers: answers.clone_ref(py), one: false })
+            }
             Some(_) => state.acks.remove(&number),
             None => None,
         };
@@ -36,9 +39,16 @@ pub(crate) fn ack_came<'py>(
         (awaited, connection.map(|connection| connection.context.clone_ref(py)))
     };
     let Some(awaited) = awaited else { return Ok(None) };
-    let arguments = decode::arguments(py, payload)?;
+    let arguments = codec::arguments(core, payload)?;
     match awaited {
         Awaited::Future(future) => settle(future.bind(py), &arguments.into_any()).map(|()| None),
+        Awaited::All { future, answers, one } => {
+            answers.bind(py).append(arguments)?;
+            if one {
+                settle(future.bind(py), answers.bind(py).as_any())?;
+            }
+            Ok(None)
+        }
         Awaited::Callback { callback, .. } => {
             let context = ffi::copy_context(py, context.as_ref().map(|context| context.bind(py)))?;
             let then = Then { ack: None, holds: None, what: What::Other("an acknowledgement") };
@@ -48,11 +58,19 @@ pub(crate) fn ack_came<'py>(
     }
 }
 
-pub(crate) fn ack_ended(core: &Bound<'_, ServerCore>, number: u64, _end: AckEnd) -> PyResult<()> {
+pub(crate) fn ack_ended(core: &Bound<'_, ServerCore>, number: u64, end: AckEnd) -> PyResult<()> {
     let py = core.py();
     let awaited = core.get().state.borrow(py).acks.remove(&number);
     match awaited {
         Some(Awaited::Future(future)) => fail(future.bind(py), &errors::timeout(py)?),
+        Some(Awaited::All { future, answers, .. }) if end == AckEnd::Complete => {
+            settle(future.bind(py), answers.bind(py).as_any())
+        }
+        Some(Awaited::All { future, answers, .. }) => {
+            let error = errors::timeout(py)?;
+            error.setattr(intern!(py, "responses"), answers)?;
+            fail(future.bind(py), &error)
+        }
         Some(Awaited::Callback { .. }) | None => Ok(()),
     }
 }

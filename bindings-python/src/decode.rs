@@ -9,7 +9,12 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 /// The arguments of an event (its name first) or an ack.
 pub(crate) fn arguments<'py>(py: Python<'py>, payload: &Payload) -> PyResult<Bound<'py, PyList>> {
-    let list = value(py, &payload.text)?.cast_into::<PyList>()?;
+    filled_list(value(py, &payload.text)?, payload)
+}
+
+/// A payload's list with its attachments in place.
+pub(crate) fn filled_list<'py>(list: Bound<'py, PyAny>, payload: &Payload) -> PyResult<Bound<'py, PyList>> {
+    let (py, list) = (list.py(), list.cast_into::<PyList>()?);
     if !payload.attachments.is_empty() {
         let attachments: Vec<_> = payload.attachments.iter().map(|bytes| PyBytes::new(py, bytes)).collect();
         fill_list(&list, &attachments)?;

@@ -3,6 +3,8 @@
 //! Events leave the ring one by one, in order. Most lead to a call, which [`crate::worker`] runs; the rest is bookkeeping
 //! and is done on the spot.
 
+use std::sync::atomic::Ordering;
+
 use ferrio_embed::{Command, ConnId, Event, SocketId};
 use ferrio_protocol::socket::Payload;
 use pyo3::exceptions::asyncio::CancelledError;
@@ -15,7 +17,7 @@ use smallvec::SmallVec;
 use crate::engine::ServerCore;
 use crate::state::{Kind, schedule_flush};
 use crate::table::Phase;
-use crate::{answers, decode, drain, encode, ffi, presence};
+use crate::{answers, codec, drain, ffi, presence};
 
 pub(crate) type Args<'py> = SmallVec<[Bound<'py, PyAny>; 6]>;
 
@@ -87,7 +89,11 @@ pub(crate) fn finish<'py>(
 
 fn acknowledge(core: &Bound<'_, ServerCore>, then: &Then, value: &Bound<'_, PyAny>) -> Option<PyErr> {
     let (socket, id) = then.ack?;
-    let sent = encode::answer(value).and_then(|payload| {
+    // What listens beside the handlers has not answered.
+    if value.is(value.py().NotImplemented()) {
+        return None;
+    }
+    let sent = codec::answer(core, value).and_then(|payload| {
         let bytes = payload.text.len();
         send(core, Command::Ack { socket, id, payload }, bytes)
     });
@@ -145,8 +151,9 @@ fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<
         Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
         // The answer says it.
         Event::Refused { .. } => Ok(None),
-        // What a program keeps with a socket is not recovered.
-        Event::SessionExpired { .. } => Ok(None),
+        Event::SessionExpired { nsp, pid, .. } => {
+            core.call_method1(intern!(core.py(), "_on_expired"), (&*nsp, &*pid)).map(|_| None)
+        }
     }
 }
 
@@ -196,16 +203,24 @@ fn handler_call<'py>(
     holds: Option<ConnId>,
 ) -> PyResult<Option<Call<'py>>> {
     let py = core.py();
-    let mut items = decode::arguments(py, payload)?.into_iter();
+    let mut items = codec::arguments(core, payload)?.into_iter();
     let Some(name) = items.next() else { return Ok(None) };
-    if core.get().verbose.load(std::sync::atomic::Ordering::Relaxed) {
+    if core.get().verbose.load(Ordering::Relaxed) {
         core.call_method1(intern!(py, "_log_event"), (&name, &sid, nsp))?;
     }
-    let Some((callable, prefix)) = resolve(core, &name, nsp)? else { return Ok(None) };
     let mut args = Args::new();
-    if let Some(prefix) = prefix {
-        args.extend(prefix.iter());
-    }
+    let callable = if core.get().hears_events.load(Ordering::Relaxed) {
+        // More than a handler takes part: middlewares, listeners.
+        let callable = rule(core, intern!(py, "_on_event"), &mut args)?;
+        args.extend([nsp.clone().into_any(), name.clone()]);
+        callable
+    } else {
+        let Some((callable, prefix)) = resolve(core, &name, nsp)? else { return Ok(None) };
+        if let Some(prefix) = prefix {
+            args.extend(prefix.iter());
+        }
+        callable
+    };
     args.push(sid.into_bound(py).into_any());
     args.extend(items);
     let context = ffi::copy_context(py, Some(context))?;
@@ -250,13 +265,26 @@ pub(crate) fn call_own<'py>(
     let py = core.py();
     let then = Then { ack: None, holds, what: What::Other(what) };
     let context = ffi::copy_context(py, Some(context.bind(py)))?;
-    let mut callable = core.getattr(method)?;
-    let mut args = args;
-    if core.get().state.borrow(py).kind != Kind::Loop {
-        // A coroutine, which a thread has no Task for.
-        args.insert(0, std::mem::replace(&mut callable, core.getattr(intern!(py, "_complete"))?));
+    let mut own = Args::new();
+    let callable = rule(core, method, &mut own)?;
+    own.extend(args);
+    Ok(Some(Call { callable, args: own, context, then }))
+}
+
+/// What calls a coroutine method of the server, and the arguments that come first.
+fn rule<'py>(
+    core: &Bound<'py, ServerCore>,
+    method: &Bound<'py, PyString>,
+    args: &mut Args<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = core.py();
+    let method = core.getattr(method)?;
+    if core.get().state.borrow(py).kind == Kind::Loop {
+        return Ok(method);
     }
-    Ok(Some(Call { callable, args, context, then }))
+    // A thread has no Task for it.
+    args.push(method);
+    core.getattr(intern!(py, "_complete"))
 }
 
 /// Tells of an exception that nobody caught. Never fails: an event's failure must not stop the next.

@@ -1,117 +1,162 @@
 //! Out: from a call of the application's to a command, with an eye on those who do not keep up.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ferrio_embed::{AckId, AckRequest, Command, Flags, SocketId, Target};
+use ferrio_embed::{AckRequest, Command, Flags, SocketId, Target};
+use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyList, PyString};
 
+use crate::answers::settle;
 use crate::engine::{ServerCore, namespace_or_default};
 use crate::ready::happened;
-use crate::rooms::{Aim, aim, connecting, skipped};
+use crate::rooms::{Aim, aim, connecting, is_among, left_out};
 use crate::state::{Awaited, Kind, State, schedule_flush};
-use crate::{dispatch, encode};
-
-const FLAGS: Flags = Flags { volatile: false, compress: true, stamped: false };
+use crate::{codec, dispatch};
 
 /// Bytes to one connection after which the engine is asked how much waits there.
 const ASK_AFTER: usize = 64 << 10;
 
-#[expect(clippy::too_many_arguments, reason = "python-socketio's signature")]
-pub(crate) fn emit<'py>(
-    slf: &Bound<'py, ServerCore>,
-    event: &Bound<'py, PyAny>,
-    data: Option<&Bound<'py, PyAny>>,
-    to: Option<&Bound<'py, PyAny>>,
-    room: Option<&Bound<'py, PyAny>>,
-    skip_sid: Option<&Bound<'py, PyAny>>,
-    namespace: Option<&Bound<'py, PyString>>,
-    callback: Option<&Bound<'py, PyAny>>,
+/// One event, as the application asked for it.
+pub(crate) struct Emit<'a, 'py> {
+    pub(crate) event: &'a Bound<'py, PyAny>,
+    /// A tuple is several arguments, nothing is none, anything else is one.
+    pub(crate) data: Option<&'a Bound<'py, PyAny>>,
+    /// A sid, a room, or a list of them; nothing is everybody.
+    pub(crate) to: Option<&'a Bound<'py, PyAny>>,
+    /// A sid or a list of sids that are left out.
+    pub(crate) skip_sid: Option<&'a Bound<'py, PyAny>>,
+    /// A room or a list of rooms whose members are left out.
+    pub(crate) except: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) namespace: Option<&'a Bound<'py, PyString>>,
+    pub(crate) flags: Flags,
+}
+
+/// Whose ack is awaited.
+pub(crate) enum Answers {
+    /// The one answer, or the first of several.
+    First,
+    /// Everybody's.
+    All,
+}
+
+pub(crate) fn emit(
+    slf: &Bound<'_, ServerCore>,
+    emit: &Emit<'_, '_>,
+    callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let room = match to {
-        Some(to) if to.is_truthy()? => Some(to),
-        _ => room,
-    };
-    let nsp = namespace_or_default(namespace)?;
-    if slf.get().verbose.load(std::sync::atomic::Ordering::Relaxed) {
-        slf.call_method1(intern!(py, "_log_emit"), (event, room, &*nsp))?;
-    }
-    let aim = aim(slf, room, &nsp)?;
-    let except = skipped(slf, skip_sid, &nsp)?;
-    match aim {
-        Aim::Nobody => done(slf, 0),
-        Aim::One(socket) => {
-            let own = slf.get().state.borrow(py).sockets.get(socket.0).map(|member| member.sid_text.clone());
-            if own.is_some_and(|sid| except.contains(&sid)) {
-                return done(slf, 0);
+    let nsp = namespace_or_default(emit.namespace)?;
+    tell(slf, emit, &nsp)?;
+    let Some(target) = receivers(slf, emit, nsp)? else { return done(slf, 0) };
+    let payload = codec::event(slf, emit.event, emit.data)?;
+    let bytes = size(&payload);
+    match target {
+        Target::Socket(socket) => send_one(slf, socket, payload, emit.flags, callback),
+        Target::Rooms { .. } => {
+            for socket in early(slf, &target)? {
+                send(slf, Target::Socket(socket), payload.clone(), emit.flags, None)?;
             }
-            let payload = encode::event(event, data)?;
-            send_one(slf, socket, payload, callback)
-        }
-        Aim::Rooms(rooms) => {
-            let payload = encode::event(event, data)?;
-            if rooms.is_empty() {
-                for (socket, sid) in connecting(slf, &nsp) {
-                    if !except.contains(&sid) {
-                        send(slf, Target::Socket(socket), payload.clone(), None)?;
-                    }
-                }
-            }
-            let ack = callback.map(|callback| await_ack(slf, callback, false));
-            let bytes = size(&payload);
-            send(slf, Target::Rooms { nsp, rooms, except }, payload, ack)?;
+            let ack = callback.map(|callback| {
+                let callback = callback.clone().unbind();
+                let ack = slf.get().state.borrow(py).await_ack(Awaited::Callback { callback, one: false });
+                AckRequest { ack, timeout: None }
+            });
+            send(slf, target, payload, emit.flags, ack)?;
             done(slf, bytes)
         }
     }
 }
 
-/// `call`: a future of the answer.
-pub(crate) fn ask<'py>(
-    slf: &Bound<'py, ServerCore>,
-    event: &Bound<'py, PyAny>,
-    data: Option<&Bound<'py, PyAny>>,
-    to: &Bound<'py, PyAny>,
-    namespace: &Bound<'py, PyString>,
+/// `call` and `emit_with_acks`: a future of the answer or of all answers.
+pub(crate) fn ask(
+    slf: &Bound<'_, ServerCore>,
+    emit: &Emit<'_, '_>,
+    answers: &Answers,
     timeout: Option<f64>,
 ) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let nsp = namespace_or_default(Some(namespace))?;
-    let payload = encode::event(event, data)?;
-    let target = match aim(slf, Some(to), &nsp)? {
-        Aim::One(socket) => Target::Socket(socket),
-        Aim::Rooms(rooms) => Target::Rooms { nsp, rooms, except: Vec::new() },
-        Aim::Nobody => return Err(PyErr::from_value(crate::errors::timeout(py)?)),
+    let nsp = namespace_or_default(emit.namespace)?;
+    tell(slf, emit, &nsp)?;
+    let payload = codec::event(slf, emit.event, emit.data)?;
+    let create_future = slf.get().state.borrow(py).running()?.create_future.clone_ref(py);
+    let future = create_future.call0(py)?;
+    let target = match (receivers(slf, emit, nsp)?, answers) {
+        (Some(target), _) => target,
+        (None, Answers::First) => return Err(PyErr::from_value(crate::errors::timeout(py)?)),
+        // Nobody was asked, and everybody has answered.
+        (None, Answers::All) => {
+            settle(future.bind(py), PyList::empty(py).as_any())?;
+            return Ok(future);
+        }
     };
-    let future = {
-        let create_future = slf.get().state.borrow(py).running()?.create_future.clone_ref(py);
-        create_future.call0(py)?
+    let awaited = match answers {
+        Answers::First => Awaited::Future(future.clone_ref(py)),
+        Answers::All => {
+            let one = matches!(target, Target::Socket(_));
+            Awaited::All { future: future.clone_ref(py), answers: PyList::empty(py).unbind(), one }
+        }
     };
-    let number = {
-        let mut state = slf.get().state.borrow(py);
-        let number = state.number();
-        state.acks.insert(number, Awaited::Future(future.clone_ref(py)));
-        number
-    };
+    let ack = slf.get().state.borrow(py).await_ack(awaited);
     // More than a Duration holds is for ever.
     let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
-    send(slf, target, payload, Some(AckRequest { ack: AckId(number), timeout }))?;
+    send(slf, target, payload, emit.flags, Some(AckRequest { ack, timeout }))?;
     Ok(future)
 }
 
-fn await_ack(slf: &Bound<'_, ServerCore>, callback: &Bound<'_, PyAny>, one: bool) -> AckRequest {
-    let mut state = slf.get().state.borrow(slf.py());
-    let number = state.number();
-    state.acks.insert(number, Awaited::Callback { callback: callback.clone().unbind(), one });
-    AckRequest { ack: AckId(number), timeout: None }
+/// Whoever listens to what goes out hears of it: the log, and the application's listeners.
+fn tell(slf: &Bound<'_, ServerCore>, emit: &Emit<'_, '_>, nsp: &Text) -> PyResult<()> {
+    if !slf.get().hears_emits.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    slf.call_method1(intern!(slf.py(), "_on_emit"), (emit.event, emit.data, emit.to, &**nsp)).map(drop)
 }
 
-fn send(slf: &Bound<'_, ServerCore>, target: Target, payload: Payload, ack: Option<AckRequest>) -> PyResult<()> {
+/// The receivers of an event; `None` if there can be none.
+fn receivers(slf: &Bound<'_, ServerCore>, emit: &Emit<'_, '_>, nsp: Text) -> PyResult<Option<Target>> {
+    let aim = aim(slf, emit.to, &nsp)?;
+    if matches!(aim, Aim::Nobody) {
+        return Ok(None);
+    }
+    let Some(except) = left_out(slf, emit.skip_sid, emit.except, &nsp)? else { return Ok(None) };
+    Ok(match aim {
+        Aim::Nobody => None,
+        Aim::One(socket) if except.is_empty() => Some(Target::Socket(socket)),
+        Aim::One(socket) => (!is_among(slf, socket, &except)?).then_some(Target::Socket(socket)),
+        Aim::Rooms(rooms) => Some(Target::Rooms { nsp, rooms, except }),
+    })
+}
+
+/// What everybody in a namespace gets, those get too whose connect handler runs: the engine does not count them yet.
+fn early(slf: &Bound<'_, ServerCore>, target: &Target) -> PyResult<Vec<SocketId>> {
+    let Target::Rooms { nsp, rooms, except } = target else { return Ok(Vec::new()) };
+    if !rooms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sockets = connecting(slf, nsp);
+    if !except.is_empty() {
+        for socket in std::mem::take(&mut sockets) {
+            if !is_among(slf, socket, except)? {
+                sockets.push(socket);
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn send(
+    slf: &Bound<'_, ServerCore>,
+    target: Target,
+    payload: Payload,
+    flags: Flags,
+    ack: Option<AckRequest>,
+) -> PyResult<()> {
     let bytes = size(&payload);
-    dispatch::send(slf, Command::Emit { target, payload, flags: FLAGS, ack }, bytes)
+    dispatch::send(slf, Command::Emit { target, payload, flags, ack }, bytes)
 }
 
 fn size(payload: &Payload) -> usize {
@@ -123,16 +168,20 @@ fn send_one(
     slf: &Bound<'_, ServerCore>,
     socket: SocketId,
     payload: Payload,
+    flags: Flags,
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let ack = callback.map(|callback| await_ack(slf, callback, true));
     let bytes = size(&payload);
-    let command = Command::Emit { target: Target::Socket(socket), payload, flags: FLAGS, ack };
     let (schedule, slow) = {
         let mut state = slf.get().state.borrow(py);
-        let schedule = state.push(command, bytes)?;
-        (schedule, falls_behind(&mut state, socket, bytes))
+        let ack = callback.map(|callback| {
+            let callback = callback.clone().unbind();
+            AckRequest { ack: state.await_ack(Awaited::Callback { callback, one: true }), timeout: None }
+        });
+        let schedule = state.push(Command::Emit { target: Target::Socket(socket), payload, flags, ack }, bytes)?;
+        // What may be dropped is not waited for.
+        (schedule, !flags.volatile && falls_behind(&mut state, socket, bytes))
     };
     if schedule {
         schedule_flush(py, &slf.get().state)?;

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ferrio_embed::{Command, ConnId, SocketId, Target, Tls};
+use ferrio_embed::{Command, ConnId, Flags, SocketId, Target, Tls};
 use ferrio_protocol::Text;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::emit::{Answers, Emit};
+use crate::rooms::Whom;
 use crate::seat::Seat;
 use crate::state::{Awaited, Host, Kind, State};
 use crate::table::{Gil, Phase, Source};
@@ -27,6 +29,14 @@ pub(crate) struct ServerCore {
     pub(crate) handlers: Gil<Py<PyDict>>,
     /// Log every event (`logger=True`).
     pub(crate) verbose: AtomicBool,
+    /// Events go to `_on_event`, not straight to their handler.
+    pub(crate) hears_events: AtomicBool,
+    /// `_on_emit` is told of every emit.
+    pub(crate) hears_emits: AtomicBool,
+    /// Clients may come back to the state they had.
+    pub(crate) recovers: AtomicBool,
+    /// What makes text of values and reads them, if not the crate itself: see `codec.rs`.
+    pub(crate) codec: Gil<Option<Py<PyAny>>>,
 }
 
 #[pymethods]
@@ -38,6 +48,10 @@ impl ServerCore {
             state: Gil::new(State { eager: true, async_handlers: true, ..State::default() }),
             handlers: Gil::new(PyDict::new(py).unbind()),
             verbose: AtomicBool::new(false),
+            hears_events: AtomicBool::new(false),
+            hears_emits: AtomicBool::new(false),
+            recovers: AtomicBool::new(false),
+            codec: Gil::new(None),
         }
     }
 
@@ -93,6 +107,46 @@ impl ServerCore {
     #[setter(_verbose)]
     fn set_verbose(&self, verbose: bool) {
         self.verbose.store(verbose, Ordering::Relaxed);
+    }
+
+    #[getter(_hears_events)]
+    fn hears_events(&self) -> bool {
+        self.hears_events.load(Ordering::Relaxed)
+    }
+
+    #[setter(_hears_events)]
+    fn set_hears_events(&self, hears: bool) {
+        self.hears_events.store(hears, Ordering::Relaxed);
+    }
+
+    #[getter(_hears_emits)]
+    fn hears_emits(&self) -> bool {
+        self.hears_emits.load(Ordering::Relaxed)
+    }
+
+    #[setter(_hears_emits)]
+    fn set_hears_emits(&self, hears: bool) {
+        self.hears_emits.store(hears, Ordering::Relaxed);
+    }
+
+    #[getter(_recovers)]
+    fn recovers(&self) -> bool {
+        self.recovers.load(Ordering::Relaxed)
+    }
+
+    #[setter(_recovers)]
+    fn set_recovers(&self, recovers: bool) {
+        self.recovers.store(recovers, Ordering::Relaxed);
+    }
+
+    #[getter(_codec)]
+    fn codec(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.codec.borrow(py).as_ref().map(|codec| codec.clone_ref(py))
+    }
+
+    #[setter(_codec)]
+    fn set_codec(&self, py: Python<'_>, codec: Option<Py<PyAny>>) {
+        let _old = std::mem::replace(&mut *self.codec.borrow(py), codec);
     }
 
     // ---- life
@@ -225,9 +279,16 @@ impl ServerCore {
     ///
     /// `data`: a tuple is several arguments, `None` is none, anything else is one. `to` (or `room`): a sid, a room, or a list
     /// of them; everybody in the namespace when omitted. `skip_sid`: a sid or a list of sids left out. `callback`: called
-    /// with the client's answer. Raises `TypeError` or `ValueError`, as `json.dumps` does, for data that is no JSON.
-    #[pyo3(signature = (event, data=None, to=None, room=None, skip_sid=None, namespace=None, callback=None, ignore_queue=false))]
-    #[expect(clippy::too_many_arguments, reason = "python-socketio's signature")]
+    /// with the client's answer. `ignore_queue` has no meaning while there is one process. Raises `TypeError` or `ValueError`,
+    /// as `json.dumps` does, for data that is no JSON.
+    ///
+    /// ferrio's own: `except_`: a room or a list of rooms whose members are left out. `volatile`: dropped for clients that
+    /// cannot be written to right now. `compress`: false keeps the body of a poll from being compressed for its sake.
+    #[pyo3(signature = (
+        event, data=None, to=None, room=None, skip_sid=None, namespace=None, callback=None, ignore_queue=false,
+        *, except_=None, volatile=false, compress=true
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "python-socketio's signature, and Node's flags")]
     fn emit<'py>(
         slf: &Bound<'py, Self>,
         event: &Bound<'py, PyAny>,
@@ -238,22 +299,37 @@ impl ServerCore {
         namespace: Option<&Bound<'py, PyString>>,
         callback: Option<&Bound<'py, PyAny>>,
         ignore_queue: bool,
+        except_: Option<&Bound<'py, PyAny>>,
+        volatile: bool,
+        compress: bool,
     ) -> PyResult<Py<PyAny>> {
         let _ = ignore_queue;
-        emit::emit(slf, event, data, to, room, skip_sid, namespace, callback)
+        let to = match to {
+            Some(to) if to.is_truthy()? => Some(to),
+            _ => room,
+        };
+        let flags = Flags { volatile, compress, stamped: false };
+        emit::emit(slf, &Emit { event, data, to, skip_sid, except: except_, namespace, flags }, callback)
     }
 
-    /// Emits an event and gives a future of the answer's arguments. It fails with `TimeoutError`.
-    #[pyo3(signature = (event, data, to, namespace, timeout=None))]
+    /// Emits an event and gives a future of the answer's arguments, or (`all`) of everybody's. It fails with `TimeoutError`,
+    /// which then has the `responses` that came.
+    #[pyo3(signature = (event, data, to, namespace, timeout=None, *, all=false, skip_sid=None, except_=None))]
+    #[expect(clippy::too_many_arguments, reason = "those of emit")]
     fn _ask<'py>(
         slf: &Bound<'py, Self>,
         event: &Bound<'py, PyAny>,
         data: Option<&Bound<'py, PyAny>>,
-        to: &Bound<'py, PyAny>,
+        to: Option<&Bound<'py, PyAny>>,
         namespace: &Bound<'py, PyString>,
         timeout: Option<f64>,
+        all: bool,
+        skip_sid: Option<&Bound<'py, PyAny>>,
+        except_: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        emit::ask(slf, event, data, to, namespace, timeout)
+        let flags = Flags { volatile: false, compress: true, stamped: false };
+        let emit = Emit { event, data, to, skip_sid, except: except_, namespace: Some(namespace), flags };
+        emit::ask(slf, &emit, if all { &Answers::All } else { &Answers::First }, timeout)
     }
 
     /// Adds a client to a room, which may be any hashable object.
@@ -288,6 +364,31 @@ impl ServerCore {
         rooms::close_room(slf, room, namespace)
     }
 
+    /// Lets clients enter a room, or each room of a list: those in `to` (a sid, a room, or a list of them), or everybody in
+    /// the namespace, without the members of the rooms in `except_`. ferrio's own.
+    #[pyo3(signature = (rooms, *, to=None, except_=None, namespace=None))]
+    fn sockets_join<'py>(
+        slf: &Bound<'py, Self>,
+        rooms: &Bound<'py, PyAny>,
+        to: Option<&Bound<'py, PyAny>>,
+        except_: Option<&Bound<'py, PyAny>>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Py<PyAny>> {
+        rooms::move_all(slf, &Whom { namespace, to, except: except_ }, rooms, true)
+    }
+
+    /// Lets clients leave a room, or each room of a list. See `sockets_join`.
+    #[pyo3(signature = (rooms, *, to=None, except_=None, namespace=None))]
+    fn sockets_leave<'py>(
+        slf: &Bound<'py, Self>,
+        rooms: &Bound<'py, PyAny>,
+        to: Option<&Bound<'py, PyAny>>,
+        except_: Option<&Bound<'py, PyAny>>,
+        namespace: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Py<PyAny>> {
+        rooms::move_all(slf, &Whom { namespace, to, except: except_ }, rooms, false)
+    }
+
     // ---- who is there
 
     /// The rooms a client is in, its own sid among them.
@@ -301,18 +402,25 @@ impl ServerCore {
     }
 
     /// `[(sid, eio_sid)]` of the members of rooms; of everybody in the namespace when `rooms` is `None`.
+    #[pyo3(signature = (namespace, rooms, except_=None))]
     fn _members<'py>(
         slf: &Bound<'py, Self>,
         namespace: &Bound<'py, PyString>,
         rooms: Option<&Bound<'py, PyAny>>,
+        except_: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        rooms::members(slf, namespace, rooms)
+        rooms::members(slf, &Whom { namespace: Some(namespace), to: rooms, except: except_ })
     }
 
     /// Names of the namespaces that have clients.
     fn _namespaces<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let names: Vec<_> = self.state.borrow(py).population.keys().cloned().collect();
         PyList::new(py, names.iter().map(|name| String::from_utf8_lossy(name).into_owned()))
+    }
+
+    /// Clients in a namespace, those among them that are being asked.
+    fn _population(&self, py: Python<'_>, namespace: &str) -> usize {
+        self.state.borrow(py).population.get(namespace.as_bytes()).copied().unwrap_or(0)
     }
 
     /// `"connecting"`, `"connected"`, `"leaving"`, or `None` for a client that is not in the namespace.
@@ -324,6 +432,13 @@ impl ServerCore {
             Phase::Connected => "connected",
             Phase::Leaving => "leaving",
         })
+    }
+
+    /// Whether a client has come back to the state that it had before its connection broke.
+    fn _has_recovered(&self, py: Python<'_>, sid: &str, namespace: &str) -> bool {
+        let mut state = self.state.borrow(py);
+        let socket = find(&mut state, sid, namespace);
+        socket.and_then(|socket| state.sockets.get(socket.0)).is_some_and(|member| member.recovered)
     }
 
     /// The Engine.IO session of a client.
@@ -407,13 +522,15 @@ impl ServerCore {
 
     /// Refuses a client with any JSON value.
     fn _reject(slf: &Bound<'_, Self>, socket: u64, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let refusal = crate::encode::value(data)?;
+        let refusal = crate::codec::value(slf, data)?;
         presence::remove_socket(slf, SocketId(socket))?;
         dispatch::send(slf, Command::Reject { socket: SocketId(socket), data: refusal.text }, 0)
     }
 
-    /// Begins to disconnect a client; gives the number to release it by, `None` if it is not connected.
-    fn _leave(slf: &Bound<'_, Self>, sid: &str, namespace: &str) -> PyResult<Option<u64>> {
+    /// Begins to disconnect a client, or (`close`) its whole connection; gives the number to release it by, `None` if it is
+    /// not connected.
+    #[pyo3(signature = (sid, namespace, close=false))]
+    fn _leave(slf: &Bound<'_, Self>, sid: &str, namespace: &str, close: bool) -> PyResult<Option<u64>> {
         let py = slf.py();
         let socket = {
             let mut state = slf.get().state.borrow(py);
@@ -424,7 +541,7 @@ impl ServerCore {
             }
             socket
         };
-        dispatch::send(slf, Command::Disconnect { socket, close: false }, 0)?;
+        dispatch::send(slf, Command::Disconnect { socket, close }, 0)?;
         Ok(Some(socket.0))
     }
 
@@ -530,6 +647,9 @@ impl ServerCore {
         if let Some(handlers) = self.handlers.try_borrow() {
             visit.call(&*handlers)?;
         }
+        if let Some(codec) = self.codec.try_borrow() {
+            visit.call(&*codec)?;
+        }
         let Some(state) = self.state.try_borrow() else { return Ok(()) };
         if let Some(running) = &state.running {
             visit.call(&running.create_future)?;
@@ -554,6 +674,10 @@ impl ServerCore {
         for awaited in state.acks.values() {
             match awaited {
                 Awaited::Future(object) | Awaited::Callback { callback: object, .. } => visit.call(object)?,
+                Awaited::All { future, answers, .. } => {
+                    visit.call(future)?;
+                    visit.call(answers)?;
+                }
             }
         }
         state.room_objects.values().try_for_each(|object| visit.call(object))?;

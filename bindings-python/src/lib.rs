@@ -11,12 +11,13 @@
 //!   happened already.
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
 //! * `http`: requests and WebSockets that reach the host's own server.
-//! * `encode`, `decode`: Python values to JSON and back.
+//! * `encode`, `decode`: Python values to JSON and back; `codec`: by these, or by a module of the application's.
 //! * `ffi`: CPython calls outside the limited API. `errors`: what goes wrong below, as exceptions.
 //!
 //! Everything runs under the GIL, in the loop's thread or a `Server`'s. The engine's own threads never touch Python.
 
 mod answers;
+mod codec;
 mod crew;
 mod decode;
 mod dispatch;

@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use smallvec::SmallVec;
 
 use crate::answers::settle;
-use crate::decode;
+use crate::codec;
 use crate::dispatch::{Args, Call, call_own, send};
 use crate::engine::ServerCore;
 use crate::http;
@@ -17,13 +17,17 @@ use crate::state::State;
 use crate::table::{Connection, Phase, Socket, Source};
 
 pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
-    let Event::Connect { socket, conn, ref nsp, ref sid, ref auth, .. } = event else { return Ok(None) };
+    let Event::Connect { socket, conn, ref nsp, ref sid, ref auth, ref pid, recovered } = event else {
+        return Ok(None);
+    };
     let (nsp, sid) = (nsp.clone(), sid.clone());
+    let pid = pid.as_ref().map(|pid| Box::<str>::from(&**pid));
     let py = core.py();
     let auth_value = match auth {
-        Some(text) => decode::value(py, text)?,
+        Some(text) => codec::read(core, text)?,
         None => py.None().into_bound(py),
     };
+    let came_back_by = pid.as_deref().filter(|_| recovered).map(|pid| PyString::new(py, pid));
     let (sid_object, nsp_object, eio_sid, context) = {
         let mut state = core.get().state.borrow(py);
         let state = &mut *state;
@@ -46,6 +50,8 @@ pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
             nsp_text: nsp,
             phase: Phase::Connecting,
             ended: false,
+            pid,
+            recovered,
         };
         state.sockets.insert(socket.0, member);
         state.connecting.push(socket);
@@ -57,6 +63,7 @@ pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         nsp_object.into_any(),
         eio_sid.into_bound(py).into_any(),
         auth_value,
+        came_back_by.into_pyobject(py)?,
     ]);
     call_own(core, intern!(py, "_on_connect"), args, &context, Some(conn), "connect")
 }
@@ -68,7 +75,7 @@ pub(crate) fn disconnect<'py>(
 ) -> PyResult<Option<Call<'py>>> {
     let py = core.py();
     let Event::Disconnect { reason, .. } = &event else { return Ok(None) };
-    let reason = reason.as_str(Dialect::Python);
+    let (reason, recoverable) = (reason.as_str(Dialect::Python), reason.is_recoverable());
     let call = {
         let mut state = core.get().state.borrow(py);
         let state = &mut *state;
@@ -87,7 +94,8 @@ pub(crate) fn disconnect<'py>(
                     Phase::Connected => {
                         member.phase = Phase::Leaving;
                         connection.busy = true;
-                        let args = (member.sid.clone_ref(py), member.nsp.clone_ref(py));
+                        let pid = member.pid.as_deref().filter(|_| recoverable).map(|pid| PyString::new(py, pid));
+                        let args = (member.sid.clone_ref(py), member.nsp.clone_ref(py), pid);
                         Some((args, connection.context.clone_ref(py), member.conn))
                     }
                     // `disconnect()` runs the handler and releases the socket when that has ended.
@@ -98,7 +106,7 @@ pub(crate) fn disconnect<'py>(
             }
         }
     };
-    let Some(((sid, nsp), context, conn)) = call else {
+    let Some(((sid, nsp, pid), context, conn)) = call else {
         return forget_socket(core, socket).map(|()| None);
     };
     let args = Args::from_iter([
@@ -106,6 +114,7 @@ pub(crate) fn disconnect<'py>(
         sid.into_bound(py).into_any(),
         nsp.into_bound(py).into_any(),
         PyString::intern(py, reason).into_any(),
+        pid.into_pyobject(py)?,
     ]);
     call_own(core, intern!(py, "_on_disconnect"), args, &context, Some(conn), "disconnect")
 }

@@ -1,6 +1,7 @@
 //! Who is meant by a target, and rooms: any hashable object names one here, a text in the engine.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ferrio_embed::{Command, SocketId, Target};
@@ -48,7 +49,8 @@ pub(crate) fn aim<'py>(slf: &Bound<'py, ServerCore>, room: Option<&Bound<'py, Py
         }
     };
     let mut state = slf.get().state.borrow(py);
-    if !state.population.contains_key(nsp.as_bytes()) {
+    // Where clients come back, those who are away are meant too.
+    if !state.population.contains_key(nsp.as_bytes()) && !slf.get().recovers.load(Ordering::Relaxed) {
         return Ok(Aim::Nobody);
     }
     if let [only] = rooms.as_slice()
@@ -60,16 +62,22 @@ pub(crate) fn aim<'py>(slf: &Bound<'py, ServerCore>, room: Option<&Bound<'py, Py
 }
 
 /// Sockets of a namespace whose connect handler runs. The engine does not count them as members yet; python-socketio does.
-pub(crate) fn connecting(slf: &Bound<'_, ServerCore>, nsp: &Text) -> Vec<(SocketId, Text)> {
+pub(crate) fn connecting(slf: &Bound<'_, ServerCore>, nsp: &Text) -> Vec<SocketId> {
     let mut state = slf.get().state.borrow(slf.py());
-    let sockets = state.connecting.clone();
+    let mut sockets = state.connecting.clone();
+    sockets.retain(|socket| state.sockets.get(socket.0).is_some_and(|member| member.nsp_text == *nsp));
     sockets
-        .into_iter()
-        .filter_map(|socket| {
-            let member = state.sockets.get(socket.0)?;
-            (member.nsp_text == *nsp).then(|| (socket, member.sid_text.clone()))
-        })
-        .collect()
+}
+
+/// Whether a socket is in one of these rooms right now, its own among them.
+pub(crate) fn is_among(slf: &Bound<'_, ServerCore>, socket: SocketId, rooms: &[Text]) -> PyResult<bool> {
+    let mut state = slf.get().state.borrow(slf.py());
+    let own = state.sockets.get(socket.0).is_some_and(|member| rooms.contains(&member.sid_text));
+    if own {
+        return Ok(true);
+    }
+    state.flush();
+    Ok(state.running()?.engine.rooms(socket).iter().any(|room| rooms.contains(room)))
 }
 
 /// The engine's names of a room, or of each room of a list. `None`: everybody is among them.
@@ -90,21 +98,26 @@ fn rooms_of<'py>(slf: &Bound<'py, ServerCore>, room: &Bound<'py, PyAny>) -> PyRe
     Ok(Some(rooms))
 }
 
-/// Sids to leave out. Whatever else stands there, a room for one, leaves out nobody.
-pub(crate) fn skipped<'py>(
+/// The rooms whose members are left out, sids among them; `None` if that is everybody.
+///
+/// What is no client's sid in `skip_sid`, a room for one, leaves out nobody there.
+pub(crate) fn left_out<'py>(
     slf: &Bound<'py, ServerCore>,
     skip_sid: Option<&Bound<'py, PyAny>>,
+    except: Option<&Bound<'py, PyAny>>,
     nsp: &Text,
-) -> PyResult<Vec<Text>> {
-    let py = slf.py();
-    let Some(skip_sid) = skip_sid.filter(|skip| !skip.is_none()) else { return Ok(Vec::new()) };
-    let mut except = Vec::new();
+) -> PyResult<Option<Vec<Text>>> {
+    let mut rooms = match except {
+        Some(except) if !except.is_none() => match rooms_of(slf, except)? {
+            Some(rooms) => rooms,
+            None => return Ok(None),
+        },
+        _ => Vec::new(),
+    };
+    let Some(skip_sid) = skip_sid.filter(|skip| !skip.is_none()) else { return Ok(Some(rooms)) };
     let mut leave_out = |sid: &Bound<'py, PyAny>| -> PyResult<()> {
-        if let Ok(sid) = sid.cast::<PyString>() {
-            let sid = sid.to_str()?;
-            if find(&mut slf.get().state.borrow(py), sid, nsp).is_some() {
-                except.push(Text::from(sid));
-            }
+        if member(slf, sid, nsp)?.is_some() {
+            rooms.push(Text::from(sid.cast::<PyString>()?.to_str()?));
         }
         Ok(())
     };
@@ -115,7 +128,7 @@ pub(crate) fn skipped<'py>(
             leave_out(&sid?)?;
         }
     }
-    Ok(except)
+    Ok(Some(rooms))
 }
 
 // ---- rooms
@@ -192,23 +205,46 @@ pub(crate) fn rooms<'py>(
     PyList::new(py, rooms)
 }
 
-pub(crate) fn members<'py>(
+/// Lets everybody who is meant enter or leave rooms.
+pub(crate) fn move_all<'py>(
     slf: &Bound<'py, ServerCore>,
-    namespace: &Bound<'py, PyString>,
-    rooms: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyList>> {
+    whom: &Whom<'_, 'py>,
+    rooms: &Bound<'py, PyAny>,
+    enter: bool,
+) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let nsp = namespace_or_default(Some(namespace))?;
-    let sockets = match aim(slf, rooms, &nsp)? {
-        Aim::Nobody => Vec::new(),
-        Aim::One(socket) => vec![socket],
-        Aim::Rooms(rooms) => {
-            let early = if rooms.is_empty() { connecting(slf, &nsp) } else { Vec::new() };
-            let mut sockets = members_of(slf, &Target::Rooms { nsp, rooms, except: Vec::new() })?;
-            sockets.extend(early.into_iter().map(|(socket, _)| socket));
-            sockets
+    let nsp = namespace_or_default(whom.namespace)?;
+    let mut names = Vec::new();
+    let mut name = |room: &Bound<'py, PyAny>| -> PyResult<()> {
+        if is_sid(slf, room, &nsp)? {
+            return Err(PyValueError::new_err("a client's own room is nobody's to enter or leave"));
         }
+        names.extend(if enter { Some(name_room(slf, room)?) } else { known_room(slf, room)? });
+        Ok(())
     };
+    if rooms.is_instance_of::<PyString>() || !rooms.hasattr(intern!(py, "__len__"))? {
+        name(rooms)?;
+    } else {
+        for room in rooms.try_iter()? {
+            name(&room?)?;
+        }
+    }
+    for socket in sockets(slf, whom)? {
+        if enter {
+            dispatch::send(slf, Command::Join { socket, rooms: names.clone() }, 0)?;
+        } else {
+            for room in &names {
+                dispatch::send(slf, Command::Leave { socket, room: room.clone() }, 0)?;
+            }
+        }
+    }
+    happened(slf)
+}
+
+/// `[(sid, eio_sid)]` of everybody who is meant.
+pub(crate) fn members<'py>(slf: &Bound<'py, ServerCore>, whom: &Whom<'_, 'py>) -> PyResult<Bound<'py, PyList>> {
+    let py = slf.py();
+    let sockets = sockets(slf, whom)?;
     let mut state = slf.get().state.borrow(py);
     let state = &mut *state;
     let mut pairs = Vec::with_capacity(sockets.len());
@@ -220,6 +256,38 @@ pub(crate) fn members<'py>(
         }
     }
     PyList::new(py, pairs)
+}
+
+/// Some clients of a namespace.
+pub(crate) struct Whom<'a, 'py> {
+    pub(crate) namespace: Option<&'a Bound<'py, PyString>>,
+    /// A sid, a room, or a list of them; nothing is everybody.
+    pub(crate) to: Option<&'a Bound<'py, PyAny>>,
+    /// A room or a list of rooms whose members are left out.
+    pub(crate) except: Option<&'a Bound<'py, PyAny>>,
+}
+
+fn sockets<'py>(slf: &Bound<'py, ServerCore>, whom: &Whom<'_, 'py>) -> PyResult<Vec<SocketId>> {
+    let nsp = namespace_or_default(whom.namespace)?;
+    let aim = aim(slf, whom.to, &nsp)?;
+    let Some(except) = left_out(slf, None, whom.except, &nsp)? else { return Ok(Vec::new()) };
+    // Who is being asked is there too, as in the original.
+    let early = match &aim {
+        Aim::Nobody => return Ok(Vec::new()),
+        Aim::One(socket) => vec![*socket],
+        Aim::Rooms(rooms) if rooms.is_empty() => connecting(slf, &nsp),
+        Aim::Rooms(_) => Vec::new(),
+    };
+    let mut sockets = match aim {
+        Aim::Rooms(rooms) => members_of(slf, &Target::Rooms { nsp, rooms, except: except.clone() })?,
+        Aim::Nobody | Aim::One(_) => Vec::new(),
+    };
+    for socket in early {
+        if except.is_empty() || !is_among(slf, socket, &except)? {
+            sockets.push(socket);
+        }
+    }
+    Ok(sockets)
 }
 
 fn member(slf: &Bound<'_, ServerCore>, sid: &Bound<'_, PyAny>, nsp: &Text) -> PyResult<Option<SocketId>> {

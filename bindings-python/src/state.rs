@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::ThreadId;
 
 use bytes::Bytes;
-use ferrio_embed::{Command, ConnId, Engine, Event, SocketId};
+use ferrio_embed::{AckId, Command, ConnId, Engine, Event, SocketId};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 
 use crate::crew::Crew;
 use crate::errors;
@@ -157,6 +157,13 @@ impl Running {
 pub(crate) enum Awaited {
     /// `call`: a future of the arguments.
     Future(Py<PyAny>),
+    /// `emit_with_acks`: a future of everybody's arguments, and those that have come.
+    All {
+        future: Py<PyAny>,
+        answers: Py<PyList>,
+        /// One client was asked: nothing follows its answer.
+        one: bool,
+    },
     /// `emit(callback=…)`.
     Callback {
         /// Called with the arguments.
@@ -188,6 +195,13 @@ impl State {
     pub(crate) fn number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+
+    /// A number for the ack that somebody waits for.
+    pub(crate) fn await_ack(&mut self, awaited: Awaited) -> AckId {
+        let number = self.number();
+        self.acks.insert(number, awaited);
+        AckId(number)
     }
 
     /// Queues a command. Says whether somebody must see to its submission: see [`schedule_flush`].

@@ -78,6 +78,10 @@ pub(crate) struct Socket {
     pub(crate) phase: Phase,
     /// The engine has said that it ended.
     pub(crate) ended: bool,
+    /// What a client that lost its connection comes back by, where state can be recovered.
+    pub(crate) pid: Option<Box<str>>,
+    /// It has come back.
+    pub(crate) recovered: bool,
 }
 
 /// Where a socket stands.

@@ -175,7 +175,6 @@ def test_unknown_options_are_ignored(new_server):
     "options",
     [
         {"serializer": "msgpack"},
-        {"json": type("orjson", (), {"__name__": "orjson"})()},
         {"client_manager": object()},
         {"cors_allowed_origins": lambda origin: True},
         {"cookie": {"name": "io", "max-age": lambda: "5"}},

@@ -12,6 +12,7 @@ from .async_namespace import AsyncNamespace
 from .async_server import AsyncServer
 from .manager import Manager
 from .namespace import Namespace
+from .remote import AsyncRemoteSocket, RemoteSocket
 from .server import Server
 from .wsgi import Middleware, WSGIApp
 
@@ -19,10 +20,12 @@ __all__ = [
     "ASGIApp",
     "AsyncManager",
     "AsyncNamespace",
+    "AsyncRemoteSocket",
     "AsyncServer",
     "Manager",
     "Middleware",
     "Namespace",
+    "RemoteSocket",
     "Server",
     "WSGIApp",
     "exceptions",

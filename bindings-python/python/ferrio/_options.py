@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "connect_timeout": None,
     "upgrade_timeout": None,
     "io_threads": None,
+    "allow_eio3": False,
+    "connection_state_recovery": None,
 }
 
 
@@ -57,6 +59,8 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "transports": transports(option["transports"]),
         "connectTimeout": milliseconds(option["connect_timeout"]),
         "upgradeTimeout": milliseconds(option["upgrade_timeout"]),
+        "allowEIO3": bool(option["allow_eio3"]),
+        "connectionStateRecovery": recovery(option["connection_state_recovery"]),
         **({} if option["io_threads"] is None else {"ioThreads": int(option["io_threads"])}),
     }
 
@@ -86,6 +90,21 @@ def async_mode(given: str | None) -> str:
             raise ValueError("Invalid async_mode specified")
         return given
     return next(mode for mode in ASYNC_MODES if mode == "asgi" or find_spec(mode) is not None)
+
+
+def recovery(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Two minutes, if nothing is said about the time."""
+    if not value:
+        return None
+    names = {"max_disconnection_duration", "skip_middlewares", "max_bytes", "max_sessions"}
+    if not isinstance(value, Mapping) or not names.issuperset(value):
+        raise ValueError(f"connection_state_recovery is a dictionary of {', '.join(sorted(names))}, not {value!r}")
+    given = {
+        "maxDisconnectionDuration": milliseconds(value.get("max_disconnection_duration")),
+        "maxBytes": value.get("max_bytes"),
+        "maxSessions": value.get("max_sessions"),
+    }
+    return {name: setting for name, setting in given.items() if setting is not None}
 
 
 def transports(value: str | list[str] | None) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from . import _asgi, _frameworks, _lifecycle, _options
+from . import _asgi, _frameworks, _lifecycle, _options, exceptions
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
 from .base_server import BaseServer, answer_of
+from .listeners import Resolved
+from .remote import AsyncRemoteSocket
 
 
 class AsyncServer(BaseServer):
@@ -27,7 +29,9 @@ class AsyncServer(BaseServer):
     ``cors_allowed_origins=None`` (``None``: the same origin; ``"*"``: all; one or a list; ``[]``: no handling),
     ``cors_credentials=True``, ``transports=["polling", "websocket"]``, ``always_connect=False``.
     ferrio's own: ``connect_timeout=45`` (seconds a connection may stay without a namespace), ``upgrade_timeout=10``
-    (seconds), ``io_threads=1``, ``eager=True`` (``False`` gives every handler a Task of its own; see the guide).
+    (seconds), ``io_threads=1``, ``eager=True`` (``False`` gives every handler a Task of its own; see the guide),
+    ``allow_eio3=False`` (clients of Socket.IO 2), ``connection_state_recovery=None`` (a dictionary:
+    ``max_disconnection_duration=120`` seconds, ``skip_middlewares=True``, ``max_bytes`` and ``max_sessions`` kept).
 
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
     ferrio has not yet. Other keywords are ignored, as there.
@@ -65,6 +69,10 @@ class AsyncServer(BaseServer):
     async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
         return await finished(handler, *args)
 
+    async def _run_all(self, calls: list[Resolved], args: tuple[Any, ...]) -> list[Any]:
+        runs = [finished(function, *prefix, *args) for function, prefix in calls]
+        return await asyncio.gather(*runs, return_exceptions=True)
+
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         try:
             return await super()._trigger_event(event, namespace, *args)
@@ -82,9 +90,10 @@ class AsyncServer(BaseServer):
         namespace: str | None = None,
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
+        **flags: Any,
     ) -> Awaitable[None]:
         """Emits the event ``message``. See `emit`."""
-        return self.emit("message", data, to, room, skip_sid, namespace, callback, ignore_queue)
+        return self.emit("message", data, to, room, skip_sid, namespace, callback, ignore_queue, **flags)
 
     async def call(
         self,
@@ -103,6 +112,54 @@ class AsyncServer(BaseServer):
         """
         self._check_call(to, sid)
         return answer_of(await self._ask(event, data, to or sid, namespace or "/", timeout))
+
+    async def emit_with_acks(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | Iterable[str] | None = None,
+        namespace: str | None = None,
+        timeout: float | None = 60,
+        *,
+        except_: Any = None,
+    ) -> list[Any]:
+        """Emits an event to several clients and waits for all of them to answer. ferrio's own.
+
+        Whom it goes to, see `emit`. Gives the answers in the order in which they came, each as `call` gives it. `timeout` in
+        seconds; ``None`` waits as long as they are there. Raises `exceptions.TimeoutError` when it is over, and at once when
+        those who have not answered are gone; its ``responses`` are the answers that came.
+        """
+        if not self._may_ask_all():
+            return []
+        ask = {"all": True, "skip_sid": skip_sid, "except_": except_}
+        try:
+            answers = await self._ask(event, data, to or room, namespace or "/", timeout, **ask)
+        except exceptions.TimeoutError as error:
+            error.responses = [answer_of(arguments) for arguments in error.responses]
+            raise
+        return [answer_of(arguments) for arguments in answers]
+
+    # ---- clients by room: ferrio's own, as `sockets_join` and `sockets_leave`
+
+    async def fetch_sockets(
+        self, *, to: Any = None, except_: Any = None, namespace: str | None = None
+    ) -> list[AsyncRemoteSocket]:
+        """The clients in `to` (a sid, a room, or a list of them; everybody in the namespace when omitted), without the
+        members of the rooms in `except_`."""
+        namespace = namespace or "/"
+        members = self._members(namespace, to, except_)
+        return [AsyncRemoteSocket(self, sid, eio_sid, namespace) for sid, eio_sid in members]
+
+    async def disconnect_sockets(
+        self, close: bool = False, *, to: Any = None, except_: Any = None, namespace: str | None = None
+    ) -> None:
+        """Disconnects the clients that `fetch_sockets` gives from the namespace, or (`close`) closes their connections, once
+        their disconnect handlers have run."""
+        namespace = namespace or "/"
+        for sid, _ in self._members(namespace, to, except_):
+            await self._send_away(sid, namespace, close)
 
     # ---- sessions
 

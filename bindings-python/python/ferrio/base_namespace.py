@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from .listeners import NamespaceKey
+
 
 class BaseNamespace:
     """Not to be used itself: see `AsyncNamespace`."""
 
-    namespace: str
+    #: What it was made with: a name, mostly.
+    namespace: Any
     #: Set by `register_namespace`.
     server: Any = None
 
-    def __init__(self, namespace: str | None = None) -> None:
+    def __init__(self, namespace: NamespaceKey | None = None) -> None:
         self.namespace = namespace or "/"
 
     def is_asyncio_based(self) -> bool:

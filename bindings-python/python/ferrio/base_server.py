@@ -11,12 +11,18 @@ import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any, ClassVar, TypeVar
 
-from . import _asgi, _environ, _lifecycle, _options, exceptions
-from ._ferrio import ServerCore
+from . import _asgi, _environ, _json, _lifecycle, _options, exceptions
 from .base_namespace import BaseNamespace
+from .listeners import NOT_HANDLED, Listeners, NamespaceKey, Resolved
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-Resolved = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+#: Sessions kept for clients that may come back, at most. Only what the engine cannot see goes by it: its own limit is lower.
+MAX_KEPT = 100_000
+
+#: Events that are the server's own.
+UNCAUGHT = ("connect", "disconnecting", "disconnect")
 
 
 class Reason:
@@ -29,7 +35,7 @@ class Reason:
     TRANSPORT_ERROR = "transport error"
 
 
-class BaseServer(ServerCore):
+class BaseServer(Listeners):
     """Not to be used itself: see `AsyncServer`."""
 
     reason = Reason
@@ -39,7 +45,7 @@ class BaseServer(ServerCore):
 
     #: The `environ` of each Engine.IO session.
     environ: MutableMapping[str, dict[str, Any]]
-    namespace_handlers: dict[str, BaseNamespace]
+    namespace_handlers: dict[NamespaceKey, BaseNamespace]
     #: Namespaces that need no handler; ``"*"`` means every name.
     namespaces: list[str] | str
     always_connect: bool
@@ -56,8 +62,9 @@ class BaseServer(ServerCore):
         namespaces: list[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
+        Listeners.__init__(self)
         if json is not None and getattr(json, "__name__", "") != "json":
-            raise _options.unsupported("other modules for JSON")
+            self._codec = _json.Codec(json)
         if kwargs.get("serializer", "default") != "default":
             raise _options.unsupported(f"serializer={kwargs['serializer']!r}")
         self._options = _options.engine_options(kwargs)
@@ -67,15 +74,21 @@ class BaseServer(ServerCore):
         #: uvicorn's sets of connections, one for each of its servers, in which somebody hears of the shutdown.
         self._heralded: list[set[Any]] = []
         self.async_handlers = async_handlers
+        recovery = kwargs.get("connection_state_recovery") or {}
+        self._skip_middlewares = bool(recovery.get("skip_middlewares", True))
+        self._recovers = self._options["connectionStateRecovery"] is not None
+        #: Sessions of clients that may come back, by namespace and the id by which they do.
+        self._kept: dict[tuple[str, str], Any] = {}
         self.always_connect = bool(kwargs.get("always_connect", False))
         self.namespaces = namespaces or ["/"]
         self.namespace_handlers = {}
         self.environ = _environ.Environs(self)
-        self.not_handled = object()
+        #: The result of an event middleware that leaves the client without an acknowledgement.
+        self.not_handled = NOT_HANDLED
         self.addresses = []
         self.logger = make_logger("socketio.server", logger)
         self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
-        self._verbose = self.logger.isEnabledFor(logging.INFO)
+        self._verbose = self._hears_emits = self.logger.isEnabledFor(logging.INFO)
         _lifecycle.watch(self)
 
     def is_asyncio_based(self) -> bool:
@@ -85,16 +98,22 @@ class BaseServer(ServerCore):
     # ---- handlers
 
     def on(
-        self, event: str, handler: Callable[..., Any] | None = None, namespace: str | None = None
+        self, event: str, handler: Callable[..., Any] | None = None, namespace: NamespaceKey | None = None
     ) -> Callable[[Handler], Handler]:
         """Registers the handler of an event, given here or decorated. The last one wins.
 
         The event ``"*"`` stands for every event without a handler of its own, whose name is then the first argument; so does
         the namespace ``"*"``. A handler is called with the sid and the client's arguments (``connect``: sid, environ, auth;
         ``disconnect``: sid, reason); what it returns is the client's acknowledgement.
+
+        ferrio's own: a namespace may also be a compiled pattern, which the whole name must match, or a (coroutine) function
+        ``(name, environ, auth)`` that says whether it is one. The first of them that takes a name in has it as long as
+        clients are there; its handlers get the name as their first argument. The event ``disconnecting`` (sid, reason) comes
+        right before ``disconnect``.
         """
 
         def register(handler: Handler) -> Handler:
+            self._know(namespace or "/")
             self.handlers.setdefault(namespace or "/", {})[event] = handler
             return handler
 
@@ -119,25 +138,23 @@ class BaseServer(ServerCore):
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
             raise ValueError("Not a valid namespace class for this server")
         namespace_handler._set_server(self)
+        self._know(namespace_handler.namespace)
         self.namespace_handlers[namespace_handler.namespace] = namespace_handler
 
     def _resolve(self, event: Any, namespace: str) -> Resolved | None:
         """The handler of an event and the arguments before the sid."""
-        own = self.handlers.get(namespace, {})
-        every = self.handlers.get("*", {})
-        catch_all = event not in self.reserved_events
-        if event in own:
-            return own[event], ()
-        if catch_all and "*" in own:
-            return own["*"], (event,)
-        if event in every:
-            return every[event], (namespace,)
-        if catch_all and "*" in every:
-            return every["*"], (event, namespace)
-        if (handler := self.namespace_handlers.get(namespace)) is not None:
-            return self._method(handler, event, ())
-        if (handler := self.namespace_handlers.get("*")) is not None:
-            return self._method(handler, event, (namespace,))
+        catch_all = event not in UNCAUGHT
+        for place, prefix in self._places(namespace):
+            functions = self.handlers.get(place, {})
+            if event in functions:
+                return functions[event], prefix
+            if catch_all and "*" in functions:
+                return functions["*"], (event, *prefix)
+        for place, prefix in self._places(namespace):
+            handler = self.namespace_handlers.get(place)
+            # A class that dispatches in its own way has never been told of `disconnecting`.
+            if handler is not None and (event != "disconnecting" or hasattr(handler, "on_disconnecting")):
+                return self._method(handler, event, prefix)
         return None
 
     def _method(self, handler: BaseNamespace, event: Any, prefix: tuple[Any, ...]) -> Resolved:
@@ -146,10 +163,6 @@ class BaseServer(ServerCore):
         if type(handler).trigger_event is not ordinary or "trigger_event" in vars(handler):
             return handler.trigger_event, (event, *prefix)
         return getattr(handler, "on_" + (event or ""), nothing), prefix
-
-    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
-        """The result of a handler."""
-        raise NotImplementedError
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """Runs the handler of `connect` or `disconnect`."""
@@ -167,21 +180,23 @@ class BaseServer(ServerCore):
 
     # ---- clients coming and going
 
-    async def _on_connect(self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any) -> None:
+    async def _on_connect(
+        self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any, came_back_by: str | None = None
+    ) -> None:
         """Asks the connect handler, and lets the client in or refuses it."""
-        if not (
-            namespace in self.handlers
-            or namespace in self.namespace_handlers
-            or self.namespaces == "*"
-            or namespace in self.namespaces
-        ):
+        if not await self._is_known(namespace, eio_sid, auth):
             self._reject(socket, "Unable to connect")
             return
+        if came_back_by is not None and (session := self._kept.pop((namespace, came_back_by), None)) is not None:
+            self._keep_session(sid, session, namespace)
         if self.always_connect:
             self._accept(socket)
         refusal: Any = exceptions.ConnectionRefusedError().error_args
         try:
-            accepted = await self._ask_connect(namespace, sid, eio_sid, auth)
+            skip = came_back_by is not None and self._skip_middlewares
+            accepted = None if skip else await self._admit(namespace, sid, eio_sid, auth)
+            if accepted is not False:
+                accepted = await self._ask_connect(namespace, sid, eio_sid, auth)
         except exceptions.ConnectionRefusedError as error:
             accepted, refusal = False, error.error_args
         except builtins.ConnectionRefusedError:
@@ -189,10 +204,36 @@ class BaseServer(ServerCore):
         if accepted is not False:
             if not self.always_connect:
                 self._accept(socket)
-        elif self.always_connect:
+            if self._listeners:
+                await self._tell("connect", namespace, sid, self.environ[eio_sid], auth)
+            return
+        if self.always_connect:
             self._expel(socket)
         else:
             self._reject(socket, refusal)
+        self._disown(namespace)
+
+    async def _is_known(self, namespace: str, eio_sid: str, auth: Any) -> bool:
+        """Whether clients may ask to join a namespace."""
+        if namespace in self.handlers or namespace in self.namespace_handlers:
+            return True
+        if self.namespaces == "*" or namespace in self.namespaces:
+            return True
+        return bool(self._parents) and await self._adopt(namespace, lambda: self.environ[eio_sid], auth)
+
+    async def _admit(self, namespace: str, sid: str, eio_sid: str, auth: Any) -> Any:
+        """Asks the middlewares. ``False`` if one refuses."""
+        middlewares = self._of(self._admission, namespace)
+        for middleware in middlewares:
+            try:
+                if await self._run(middleware, sid, self.environ[eio_sid], auth) is False:
+                    return False
+            except (exceptions.ConnectionRefusedError, builtins.ConnectionRefusedError):
+                raise
+            except Exception as error:
+                self._report(error, "connect")
+                return False
+        return None
 
     async def _ask_connect(self, namespace: str, sid: str, eio_sid: str, auth: Any) -> Any:
         if self._resolve("connect", namespace) is None:
@@ -209,21 +250,53 @@ class BaseServer(ServerCore):
             except TypeError:
                 raise error from None
 
-    async def _on_disconnect(self, socket: int, sid: str, namespace: str, reason: str) -> None:
+    async def _on_disconnect(
+        self, socket: int, sid: str, namespace: str, reason: str, may_return_by: str | None = None
+    ) -> None:
         """Tells the disconnect handler. The client's rooms and session go when it has ended."""
         try:
-            await self._trigger_event("disconnect", namespace, sid, reason)
+            if self._resolve("disconnecting", namespace) is not None:
+                try:
+                    await self._trigger_event("disconnecting", namespace, sid, reason)
+                except Exception as error:
+                    self._report(error, "disconnecting")
+            await self._tell("disconnecting", namespace, sid, reason)
+            try:
+                await self._trigger_event("disconnect", namespace, sid, reason)
+            finally:
+                await self._tell("disconnect", namespace, sid, reason)
         finally:
+            if may_return_by is not None:
+                self._keep(may_return_by, sid, namespace)
             self._release(socket)
+            self._disown(namespace)
 
-    async def _send_away(self, sid: str, namespace: str) -> None:
-        """`disconnect()`."""
-        socket = self._leave(sid, namespace)
+    def _keep(self, pid: str, sid: str, namespace: str) -> None:
+        """Keeps the session of a client that may come back."""
+        session = self._sessions(sid, namespace).get(namespace)
+        if session:
+            self._kept[namespace, pid] = session
+            # The engine says who does not come back. It does not of those who left before they were told they were in.
+            while len(self._kept) > MAX_KEPT:
+                del self._kept[next(iter(self._kept))]
+
+    def _on_expired(self, namespace: str, pid: str) -> None:
+        """Called by the engine when a client has not come back in time."""
+        self._kept.pop((namespace, pid), None)
+
+    async def _send_away(self, sid: str, namespace: str, close: bool = False) -> None:
+        """`disconnect()`; with `close` the whole connection goes."""
+        socket = self._leave(sid, namespace, close)
         if socket is not None:
             self.logger.info("Disconnecting %s [%s]", sid, namespace)
             await self._on_disconnect(socket, sid, namespace, Reason.SERVER_DISCONNECT)
 
     # ---- clients
+
+    def recovered(self, sid: str, namespace: str | None = None) -> bool:
+        """Whether a client has come back, with ``connection_state_recovery``: to the sid, the rooms and the session that it
+        had, and to the events it missed. ferrio's own."""
+        return self._has_recovered(sid, namespace or "/")
 
     def transport(self, sid: str, namespace: str | None = None) -> str:
         """``"polling"`` or ``"websocket"``. `KeyError` for a client that is gone."""
@@ -254,6 +327,12 @@ class BaseServer(ServerCore):
             raise RuntimeError("Cannot use call() when async_handlers is False.")
         if not self._running:
             raise exceptions.TimeoutError()
+
+    def _may_ask_all(self) -> bool:
+        """What `emit_with_acks` raises before it sends anything; false if there is nobody to ask."""
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use emit_with_acks() when async_handlers is False.")
+        return self._running
 
     def _options_text(self) -> str:
         return _options.dump(self._options | {"path": self._path})

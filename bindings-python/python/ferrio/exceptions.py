@@ -31,6 +31,13 @@ class ConnectionRefusedError(ConnectionError):
 class TimeoutError(SocketIOError):
     """No answer came in time."""
 
+    #: Of `emit_with_acks`: the answers that did come.
+    responses: list[Any]
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.responses = []
+
 
 class BadNamespaceError(SocketIOError):
     """The namespace is not connected."""

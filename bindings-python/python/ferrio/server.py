@@ -12,8 +12,10 @@ from . import _lifecycle, _modes, _options, _wsgi
 from ._ferrio import Seat, ServerCore
 from .base_server import BaseServer, answer_of
 from .exceptions import TimeoutError
+from .listeners import Resolved
 from .manager import Manager
 from .namespace import Namespace
+from .remote import RemoteSocket
 
 Result = TypeVar("Result")
 
@@ -75,14 +77,22 @@ class Server(BaseServer):
         namespace: str | None = None,
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
+        *,
+        except_: Any = None,
+        volatile: bool = False,
+        compress: bool = True,
     ) -> None:
         """Emits an event to one or more clients. It blocks only while the one client addressed does not keep up.
 
         `data`: a tuple is several arguments, ``None`` is none, anything else is one. `to` (or `room`): a sid, a room, or a
         list of them; everybody in the namespace when omitted. `skip_sid`: a sid or a list of sids left out. `callback`:
         called with the client's answer. Raises `TypeError` or `ValueError`, as `json.dumps` does, for data that is no JSON.
+
+        ferrio's own: `except_`: a room or a list of rooms whose members are left out. `volatile`: dropped for clients that
+        cannot be written to right now. `compress`: false keeps the body of a poll from being compressed for its sake.
         """
-        behind = self._emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue)
+        flags = {"except_": except_, "volatile": volatile, "compress": compress}
+        behind = self._emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue, **flags)
         if behind is not None:
             self._wait_for(behind)
 
@@ -99,9 +109,10 @@ class Server(BaseServer):
         namespace: str | None = None,
         callback: Callable[..., Any] | None = None,
         ignore_queue: bool = False,
+        **flags: Any,
     ) -> None:
         """Emits the event ``message``. See `emit`."""
-        self.emit("message", data, to, room, skip_sid, namespace, callback, ignore_queue)
+        self.emit("message", data, to, room, skip_sid, namespace, callback, ignore_queue, **flags)
 
     def call(
         self,
@@ -123,6 +134,49 @@ class Server(BaseServer):
             return answer_of(self._wait_for(self._ask(event, data, to or sid, namespace or "/", timeout)))
         except _modes.Cancelled:
             raise TimeoutError() from None
+
+    def emit_with_acks(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: str | Iterable[str] | None = None,
+        namespace: str | None = None,
+        timeout: float | None = 60,
+        *,
+        except_: Any = None,
+    ) -> list[Any]:
+        """Emits an event to several clients and waits for all of them to answer. See `AsyncServer.emit_with_acks`."""
+        if not self._may_ask_all():
+            return []
+        ask = {"all": True, "skip_sid": skip_sid, "except_": except_}
+        try:
+            answers = self._wait_for(self._ask(event, data, to or room, namespace or "/", timeout, **ask))
+        except TimeoutError as error:
+            error.responses = [answer_of(arguments) for arguments in error.responses]
+            raise
+        except _modes.Cancelled:
+            raise TimeoutError() from None
+        return [answer_of(arguments) for arguments in answers]
+
+    # ---- clients by room: ferrio's own, as `sockets_join` and `sockets_leave`
+
+    def fetch_sockets(self, *, to: Any = None, except_: Any = None, namespace: str | None = None) -> list[RemoteSocket]:
+        """The clients in `to` (a sid, a room, or a list of them; everybody in the namespace when omitted), without the
+        members of the rooms in `except_`."""
+        namespace = namespace or "/"
+        members = self._members(namespace, to, except_)
+        return [RemoteSocket(self, sid, eio_sid, namespace) for sid, eio_sid in members]
+
+    def disconnect_sockets(
+        self, close: bool = False, *, to: Any = None, except_: Any = None, namespace: str | None = None
+    ) -> None:
+        """Disconnects the clients that `fetch_sockets` gives from the namespace, or (`close`) closes their connections, once
+        their disconnect handlers have run."""
+        namespace = namespace or "/"
+        for sid, _ in self._members(namespace, to, except_):
+            completed(self._send_away(sid, namespace, close))
 
     # ---- sessions
 
@@ -216,6 +270,21 @@ class Server(BaseServer):
 
     async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
         return handler(*args)
+
+    async def _run_all(self, calls: list[Resolved], args: tuple[Any, ...]) -> list[Any]:
+        outcomes: list[Any] = []
+        for function, prefix in calls:
+            try:
+                outcomes.append(function(*prefix, *args))
+            except Exception as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _next(self, middlewares: list[Callable[..., Any]], namespace: str) -> Callable[..., Any]:
+        def call_next(sid: str, event: Any, *args: Any) -> Any:
+            return completed(self._pass_on(middlewares, namespace, sid, event, *args))
+
+        return call_next
 
     def _complete(self, rule: Callable[..., Coroutine[Any, Any, Result]], *args: Any) -> Result:
         """Runs one of the rules of `BaseServer`."""

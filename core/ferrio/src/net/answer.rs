@@ -48,7 +48,7 @@ impl Reply {
         }
     }
 
-    /// The answer to a poll. `compress`: some packet in it wants to be compressed (Python's original asks no packet).
+    /// The answer to a poll. `compress`: some packet in it wants to be compressed.
     pub fn poll(&self, body: Body, jsonp: Option<u64>, compress: bool) -> Response {
         // A script travels as text/plain in both originals; browsers run it because nothing forbids them to sniff.
         let content_type = if body.binary { "application/octet-stream" } else { TEXT };
@@ -58,7 +58,7 @@ impl Reply {
         };
         let mut response = self.ok(content_type);
         if let Some((encoding, threshold)) = self.encoding
-            && (compress || self.dialect == Dialect::Python)
+            && compress
             && bytes.len() >= threshold
         {
             bytes = encoding.encode(&bytes);
@@ -70,8 +70,8 @@ impl Reply {
 
     /// The answer to a polling handshake.
     pub fn handshake(&self, sid: &Text, config: &Config, body: Body, jsonp: Option<u64>) -> Response {
-        // The originals do not compress it: it is small, and no packet in it asks for it.
-        let mut response = self.poll(body, jsonp, false);
+        // Node's original compresses what a packet asks it for, and none does here; Python's compresses by size alone.
+        let mut response = self.poll(body, jsonp, self.dialect == Dialect::Python);
         if let Some(cookie) = &config.cookie {
             let mut value = format!("{}={}", cookie.name, cookie_value(sid));
             if !cookie.attributes.is_empty() {
