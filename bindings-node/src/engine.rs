@@ -5,7 +5,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ferrio_embed::{Engine, Event, SocketId};
+use ferrio_embed::{ConnId, Engine, Event, SocketId, Tls};
 use napi::bindgen_prelude::*;
 use napi::{CleanupEnvHook, JsString};
 use napi_derive::napi;
@@ -43,6 +43,14 @@ impl JsEngine {
         let engine = Rc::new(RefCell::new(Some(engine)));
         let hook = env.add_env_cleanup_hook(Rc::clone(&engine), |engine| end(&engine))?;
         Ok(Self { engine, hook: RefCell::new(Some(hook)), events: RefCell::default(), outbox: RefCell::default() })
+    }
+
+    /// Listens on a port of the engine's own. `certificate` and `key` are PEM files. Returns the address.
+    #[napi(catch_unwind)]
+    pub fn listen(&self, address: String, certificate: Option<String>, key: Option<String>) -> Result<String> {
+        let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
+        let bound = self.with(|engine| engine.listen(&address, tls.as_ref()))?;
+        bound.map(|address| address.to_string()).map_err(|error| errors::listen(&address, &error))
     }
 
     /// Carries out commands.
@@ -107,6 +115,12 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn buffered(&self, socket: f64) -> Result<f64> {
         self.with(|engine| engine.buffered(SocketId(socket as u64)).0 as f64)
+    }
+
+    /// Whether what is sent to a connection now leaves now.
+    #[napi(catch_unwind)]
+    pub fn writable(&self, conn: f64) -> Result<bool> {
+        self.with(|engine| engine.writable(ConnId(conn as u64)))
     }
 
     /// Begins to close. The `Closed` event is the last.

@@ -12,6 +12,11 @@ pub(crate) fn start(error: StartError) -> Error {
     Error::new(status, format!("ferrio: {error}"))
 }
 
+/// No listener: the address is taken or none of ours, or the files of TLS are not as they should be.
+pub(crate) fn listen(address: &str, error: &std::io::Error) -> Error {
+    Error::new(Status::GenericFailure, format!("ferrio: cannot listen on {address}: {error}"))
+}
+
 /// The engine was told to go, and still used. `lib/engine.ts` does not.
 pub(crate) fn disposed() -> Error {
     Error::new(Status::GenericFailure, "ferrio: the engine is closed")

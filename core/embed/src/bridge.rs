@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use crate::carrier::Order;
 use crate::command::{Command, Flags, Target};
 use crate::event::{AckEnd, Event};
-use crate::ids::SocketId;
+use crate::ids::{ConnId, SocketId};
 use crate::lifecycle::Phase;
 use crate::options::Options;
 use crate::runtime::{EngineNumber, Forked, Runtime};
@@ -171,6 +171,11 @@ impl Engine {
     /// follows. What was submitted for it alone and not carried out yet is counted, too; broadcasts are not.
     pub fn buffered(&self, socket: SocketId) -> (usize, bool) {
         self.socket(socket).map(|socket| socket.connection().buffered()).unwrap_or_default()
+    }
+
+    /// Whether what is sent to a connection now leaves now: a GET waits, or the WebSocket takes bytes.
+    pub fn writable(&self, conn: ConnId) -> bool {
+        self.check().is_ok() && self.parts.shared.conn(conn).is_some_and(|conn| conn.is_writable())
     }
 
     /// The transport the socket's connection uses now: `"polling"` or `"websocket"`.

@@ -85,7 +85,7 @@ pub enum Command {
         data: Vec<Frame>,
         /// How.
         flags: Flags,
-        /// The host's number for it, if it wants an `Event::Written`.
+        /// The host's number for it, if it wants an `Event::Written`. With no messages at all it waits for what was sent before.
         receipt: Option<u32>,
     },
     /// Tell the host of every Engine.IO packet of a connection (`Event::Packet`), or stop it.

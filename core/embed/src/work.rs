@@ -197,11 +197,13 @@ impl Worker {
     fn write(&self, conns: &[ConnId], data: Vec<Frame>, flags: Flags, receipt: Option<u32>) {
         let mut messages = Message::raw(data);
         let receipt = receipt.map(|number| Receipt { shared: Arc::clone(&self.shared), number });
-        if let Some(receipt) = receipt
-            // Without a last message there is nothing to wait for: it is dropped at once.
-            && let Some(last) = messages.pop()
-        {
-            messages.push(last.with_receipt(Box::new(receipt)));
+        if let Some(receipt) = receipt {
+            let receipt = Box::new(receipt);
+            let last = match messages.pop() {
+                Some(last) => last.with_receipt(receipt),
+                None => Message::marker(receipt),
+            };
+            messages.push(last);
         }
         let items: SmallVec<[Item; 1]> = messages.into_iter().map(|message| flags.item(message)).collect();
         let receivers: SmallVec<[Arc<Connection>; 1]> = {

@@ -133,6 +133,11 @@ impl Connection {
         &self.backlog
     }
 
+    /// Nothing is stuck: what is sent now leaves now. On polling, that a GET waits.
+    pub fn is_writable(&self) -> bool {
+        self.outbound.lock().is_writable()
+    }
+
     /// The sockets of this connection that have not ended.
     pub fn sockets(&self) -> Vec<Socket> {
         self.sockets.lock().list.to_vec()

@@ -116,6 +116,10 @@ impl Outbound {
         if !self.takes(&item) {
             return false;
         }
+        // A poll takes the whole queue: nothing there means that everything is out. And a marker is nothing to answer one with.
+        if item.is_marker() && self.queue.is_empty() && matches!(self.main, Main::Polling(_)) {
+            return false;
+        }
         self.queued += item.weight();
         self.queue.push_back(item);
         if self.buffered() > self.hard_limit {

@@ -71,6 +71,16 @@ impl Message {
         Self { frame, body, attachments, binary: [OnceLock::new(), OnceLock::new()], receipt: None }
     }
 
+    /// Nothing to send: its receipt tells when everything queued before it has been handed over.
+    pub fn marker(receipt: Receipt) -> Self {
+        Self::with(Bytes::new(), 0, Vec::new()).with_receipt(receipt)
+    }
+
+    /// There is nothing to send.
+    pub fn is_marker(&self) -> bool {
+        self.frame.is_empty() && self.attachments.is_empty()
+    }
+
     /// Has `receipt` dropped when every receiver is done with this message.
     #[must_use]
     pub fn with_receipt(self, receipt: Receipt) -> Self {
@@ -188,6 +198,11 @@ impl Item {
             Body::Control(packet) => push(packet.clone()),
             Body::Message(message) => message.packets(push),
         }
+    }
+
+    /// There is nothing to send: see [`Message::marker`].
+    pub fn is_marker(&self) -> bool {
+        matches!(&self.body, Body::Message(message) if message.is_marker())
     }
 
     /// Bytes it counts in an outbound queue.

@@ -132,6 +132,50 @@ fn a_write_goes_to_many_and_beside_socket_io() {
 }
 
 #[test]
+fn a_receipt_for_nothing_waits_for_what_was_sent_before() {
+    let mut host = Host::start(RAW);
+    let (sid, conn) = handshake(&mut host);
+    let session = format!("transport=polling&sid={sid}");
+    host.submit([write(&[conn], vec![text("a")], None), write(&[conn], Vec::new(), Some(1))]);
+    host.submit([write(&[], Vec::new(), Some(2))]);
+    assert!(matches!(host.next(), Event::Written { receipt: 2 }));
+    let poll = request(&mut host, "GET", &session, &[]);
+    assert_eq!(response(&mut host), (poll, 200, "4a".into()));
+    assert!(matches!(host.next(), Event::Written { receipt: 1 }));
+    // It is no reason to answer a poll.
+    let poll = request(&mut host, "GET", &session, &[]);
+    host.submit([write(&[conn], Vec::new(), Some(3))]);
+    assert!(matches!(host.next(), Event::Written { receipt: 3 }));
+    host.submit([write(&[conn], vec![text("b")], None)]);
+    assert_eq!(response(&mut host), (poll, 200, "4b".into()));
+
+    let (mut host, address) = Host::serve(RAW);
+    let mut client = Client::websocket(address);
+    let conn = opened(&mut host);
+    host.submit([write(&[conn], Vec::new(), Some(1))]);
+    assert!(matches!(host.next(), Event::Written { receipt: 1 }));
+    host.submit([write(&[conn], vec![text("a")], None), write(&[conn], Vec::new(), Some(2))]);
+    assert!(matches!(host.next(), Event::Written { receipt: 2 }));
+    assert_eq!(client.text(), "4a");
+}
+
+#[test]
+fn what_is_writable() {
+    let mut host = Host::start(RAW);
+    let (sid, conn) = handshake(&mut host);
+    assert!(!host.engine.writable(conn));
+    let poll = request(&mut host, "GET", &format!("transport=polling&sid={sid}"), &[]);
+    // Behind the request, so that it waits by now.
+    host.submit([write(&[], Vec::new(), Some(1))]);
+    assert!(matches!(host.next(), Event::Written { receipt: 1 }));
+    assert!(host.engine.writable(conn));
+    host.submit([write(&[conn], vec![text("a")], Some(2))]);
+    assert_eq!(response(&mut host), (poll, 200, "4a".into()));
+    assert!(!host.engine.writable(conn));
+    assert!(!host.engine.writable(ConnId(u64::MAX)));
+}
+
+#[test]
 fn volatile_messages_are_dropped_together() {
     let mut host = Host::start(RAW);
     let (sid, conn) = handshake(&mut host);
