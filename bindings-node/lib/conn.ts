@@ -3,7 +3,8 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Engine } from "./engine";
 import type { IoEngine } from "./io-engine";
-import type { PacketType, REASONS } from "./records";
+import type { TransportName } from "./options";
+import { FlagBits, type PacketType, type REASONS } from "./records";
 import type { Socket } from "./socket";
 
 /** Why a socket was disconnected. */
@@ -11,15 +12,36 @@ export type DisconnectReason = (typeof REASONS)[number];
 
 /** What a connection's packets travel on. */
 export interface ConnTransport {
-  readonly name: "polling" | "websocket";
+  readonly name: TransportName;
+  /** What is sent now leaves now: a poll waits, or the WebSocket takes bytes. */
+  readonly writable: boolean;
 }
 
-const POLLING: ConnTransport = Object.freeze({ name: "polling" });
-const WEBSOCKET: ConnTransport = Object.freeze({ name: "websocket" });
+/** An Engine.IO packet, as `packet`, `packetCreate` and `flush` show it. */
+export interface ConnPacket {
+  type: PacketType;
+  /** Text or bytes; missing where there is none. */
+  data?: string | Buffer;
+  /** Of a packet to be sent. */
+  options?: { compress: boolean };
+}
+
+/** How {@link Conn.send} sends. */
+export interface SendOptions {
+  /** Let a poll's body that holds the message be compressed. True. */
+  compress?: boolean;
+}
+
+/** Events of which the engine only tells when asked to. */
+const WATCHED = ["packet", "packetCreate", "data", "message", "heartbeat", "flush", "drain"] as const;
 
 /**
- * A connection. Emits `upgrade` (transport) when it has moved from polling to a WebSocket, `drain` when a slow peer has
- * caught up, `close` (reason, description) when it has ended.
+ * A connection.
+ *
+ * Emits `packet` and `packetCreate` ({@link ConnPacket}) for every packet that came or was made; `data` and `message` (text or
+ * bytes) for every message that came; `heartbeat` for every ping or pong that came; `flush` (packets) and `drain` when what
+ * waited has been handed to the transport; `upgrading` and `upgrade` (transport) when it begins to move from polling to a
+ * WebSocket, and when it has; `close` (reason, description) when it has ended.
  */
 export class Conn extends EventEmitter {
   /** The Engine.IO session id, known to this client only. */
@@ -30,12 +52,12 @@ export class Conn extends EventEmitter {
   request: IncomingMessage;
   /** The peer's address, undefined if it was gone at once. */
   readonly remoteAddress: string | undefined;
-  /** What carries packets now. */
-  transport: ConnTransport;
   /** `open`, `closing` once {@link close} was called, `closed`. */
-  readyState: "open" | "closing" | "closed" = "open";
+  readyState: "opening" | "open" | "closing" | "closed" = "open";
   /** The connection has moved from polling to a WebSocket. */
   upgraded = false;
+  /** A WebSocket has come that may replace polling. */
+  upgrading = false;
 
   /** @internal The engine's number for it. */
   readonly _key: number;
@@ -47,6 +69,11 @@ export class Conn extends EventEmitter {
   declare _client?: Client;
 
   private readonly server: IoEngine;
+  private readonly openedWith: TransportName;
+  /** The engine tells of its packets. */
+  private watched: boolean;
+  private declare ownTransport: Transport | undefined;
+  private declare waiting: ConnPacket[] | undefined;
 
   /** @internal */
   constructor(
@@ -56,7 +83,8 @@ export class Conn extends EventEmitter {
     id: string,
     request: IncomingMessage | undefined,
     protocol: 3 | 4,
-    transport: string,
+    transport: TransportName,
+    watched: boolean,
   ) {
     super();
     this.server = server;
@@ -66,7 +94,46 @@ export class Conn extends EventEmitter {
     this.protocol = protocol;
     this.request = request as IncomingMessage;
     this.remoteAddress = request?.socket.remoteAddress;
-    this.transport = transport === "websocket" ? WEBSOCKET : POLLING;
+    this.openedWith = transport;
+    this.watched = watched;
+  }
+
+  /** What carries packets now. */
+  get transport(): ConnTransport {
+    this.ownTransport ??= new Transport(this, this.upgraded ? "websocket" : this.openedWith);
+    return this.ownTransport;
+  }
+
+  /**
+   * Packets that were made and not yet handed to the transport. Listed only while somebody listens for `flush` or `drain`;
+   * `socket.bufferedAmount` costs nothing to keep.
+   */
+  get writeBuffer(): ConnPacket[] {
+    return this.waiting ?? [];
+  }
+
+  /**
+   * Sends an Engine.IO message. To a client of Socket.IO, one it does not expect.
+   *
+   * @param data - text or bytes; bytes may be reused afterwards
+   * @param callback - called with the transport, once the message has been handed to it
+   */
+  send(data: SendData, options?: SendOptions, callback?: SendCallback): this;
+  send(data: SendData, callback?: SendCallback): this;
+  send(data: SendData, options?: SendOptions | SendCallback, callback?: SendCallback): this {
+    if (typeof options === "function") return this.send(data, undefined, options);
+    if (this.readyState === "closing" || this.readyState === "closed") return this;
+    const flags = options?.compress === false ? FlagBits.None : FlagBits.Compress;
+    const receipt = callback && (() => this.readyState !== "closed" && callback(this.transport));
+    this._engine.write([this._key], [message(data)], flags, receipt);
+    return this;
+  }
+
+  /** The same as {@link send}. */
+  write(data: SendData, options?: SendOptions, callback?: SendCallback): this;
+  write(data: SendData, callback?: SendCallback): this;
+  write(data: SendData, options?: any, callback?: SendCallback): this {
+    return this.send(data, options, callback);
   }
 
   /**
@@ -75,11 +142,59 @@ export class Conn extends EventEmitter {
    * @param discard - drop what waits to be sent instead of sending it first
    */
   close(discard = false): this {
-    if (this.readyState !== "open") return this;
+    if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
     this.readyState = "closing";
     this._engine.closeConn(this._key, discard);
     return this;
   }
+
+  // ---- listeners decide what the engine tells ----
+
+  override on(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.on(event, listener);
+    return this._watch();
+  }
+
+  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    return this.on(event, listener);
+  }
+
+  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.prependListener(event, listener);
+    return this._watch();
+  }
+
+  override removeListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.removeListener(event, listener);
+    return this._watch();
+  }
+
+  override off(event: string | symbol, listener: (...args: any[]) => void): this {
+    return this.removeListener(event, listener);
+  }
+
+  override removeAllListeners(event?: string | symbol): this {
+    if (event === undefined) super.removeAllListeners();
+    else super.removeAllListeners(event);
+    return this._watch();
+  }
+
+  /**
+   * @internal Has the engine tell of packets, or not, as listeners here and at the server want it.
+   *
+   * @param surely - the engine may do otherwise than this believes
+   */
+  _watch(surely = false): this {
+    if (this.readyState === "closed") return this;
+    const wanted = this.server._tellsFlushes || WATCHED.some((event) => this.listenerCount(event) > 0);
+    if (surely || wanted !== this.watched) {
+      this.watched = wanted;
+      this._engine.watch(this._key, wanted);
+    }
+    return this;
+  }
+
+  // ---- what the engine tells ----
 
   /** @internal */
   get _asClient(): Client {
@@ -87,10 +202,18 @@ export class Conn extends EventEmitter {
     return this._client;
   }
 
+  /** @internal A WebSocket of this session has come, or has gone again. */
+  _upgrading(on: boolean): void {
+    if (this.upgraded || this.upgrading === on) return;
+    this.upgrading = on;
+    if (on) this.emit("upgrading", new Transport(this, "websocket"));
+  }
+
   /** @internal */
   _upgraded(): void {
     this.upgraded = true;
-    this.transport = WEBSOCKET;
+    this.upgrading = false;
+    this.ownTransport = undefined;
     this.emit("upgrade", this.transport);
   }
 
@@ -102,20 +225,78 @@ export class Conn extends EventEmitter {
 
   /** @internal An Engine.IO packet, for this connection is watched: one that was just made (`sent`), or received. */
   _packet(sent: boolean, type: PacketType, data: string | Buffer | undefined): void {
-    this.emit(sent ? "packetCreate" : "packet", data === undefined ? { type } : { type, data });
+    if (!this.watched) this._engine.watch(this._key, false); // it was when the session opened
+    const packet: ConnPacket = data === undefined ? { type } : { type, data };
+    if (sent) return this.made(packet);
+    this.emit("packet", packet);
+    if (type === "ping" || type === "pong") this.emit("heartbeat");
+    else if (type === "message" && !this.server._raw) this._data(data ?? "");
   }
 
-  /** @internal */
-  _drained(): void {
-    this.emit("drain");
+  private made(packet: ConnPacket): void {
+    packet.options = { compress: packet.type === "message" };
+    this.emit("packetCreate", packet);
+    if (this.waiting !== undefined) return void this.waiting.push(packet);
+    if (!this.tellsFlushes) return;
+    this.waiting = [packet];
+    queueMicrotask(() => this.waiting && this.awaitFlush(this.waiting)); // when what was made together is here
+  }
+
+  /** Tells when what waits now has been handed to the transport. */
+  private awaitFlush(waiting: ConnPacket[]): void {
+    const { length } = waiting;
+    this._engine.whenWritten(this._key, () => {
+      if (this.readyState === "closed") return;
+      const flushed = waiting.splice(0, length);
+      if (waiting.length > 0) this.awaitFlush(waiting);
+      else this.waiting = undefined;
+      this.emit("flush", flushed);
+      this.server.emit("flush", this, flushed);
+      this.emit("drain");
+      this.server.emit("drain", this);
+    });
+  }
+
+  private get tellsFlushes(): boolean {
+    return this.server._tellsFlushes || this.listenerCount("flush") > 0 || this.listenerCount("drain") > 0;
   }
 
   /** @internal */
   _closed(reason: DisconnectReason, detail: string): void {
     this.readyState = "closed";
+    this.upgrading = false;
     this.server._closed(this);
     this.emit("close", reason, describe(reason, detail));
+    this.waiting = undefined;
   }
+}
+
+/** A connection's transport, by name; whether it is writable the engine knows. */
+class Transport implements ConnTransport {
+  constructor(
+    conn: Conn,
+    readonly name: TransportName,
+  ) {
+    Object.defineProperty(this, "conn", { value: conn }); // hidden, so that nobody prints all of it
+  }
+
+  private declare readonly conn: Conn;
+
+  get writable(): boolean {
+    return this.conn.readyState !== "closed" && this.conn._engine.writable(this.conn._key);
+  }
+}
+
+/** What can be sent. */
+export type SendData = string | Buffer | ArrayBuffer | ArrayBufferView;
+
+/** Called when a message has been handed to the transport. */
+export type SendCallback = (transport: ConnTransport) => void;
+
+function message(data: SendData): string | Uint8Array {
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  return data ? String(data) : "";
 }
 
 /** The connection as seen from Socket.IO: `socket.client`. */
@@ -138,5 +319,7 @@ export class Client {
 
 /** The `description` of an ending: an error where something failed. @internal */
 export function describe(reason: DisconnectReason, detail: string): Error | undefined {
-  return reason === "transport error" ? new Error(detail || reason) : undefined;
+  return reason === "transport error"
+    ? Object.assign(new Error(detail || reason), { type: "TransportError" })
+    : undefined;
 }

@@ -38,6 +38,8 @@ export class Engine {
   readonly links = new Map<number, Link>();
   /** Whom to call when a write is done. */
   readonly receipts = new Map<number, () => void>();
+  /** Who wants to be told of the packets of every new connection. */
+  private readonly watchers = new Set<object>();
 
   private native: NativeEngine | undefined;
   private readonly rounds: Rounds;
@@ -184,6 +186,19 @@ export class Engine {
     this.command(CommandKind.Watch, conn, on ? 1 : 0);
   }
 
+  /** Has every packet of connections that open from now on told, as long as anybody wants it. */
+  watchNew(watcher: object, on: boolean): void {
+    const before = this.watchesNew;
+    if (on) this.watchers.add(watcher);
+    else this.watchers.delete(watcher);
+    if (before !== this.watchesNew) this.configure({ watch: this.watchesNew });
+  }
+
+  /** Connections that open are watched. */
+  get watchesNew(): boolean {
+    return this.watchers.size > 0;
+  }
+
   /**
    * Changes options while the engine runs; `LIVE` in `core/embed/src/options.rs` says which can. It counts for requests and
    * sessions from now on, and for timers that start from now on.
@@ -303,6 +318,23 @@ export class Engine {
   buffered(socket: number): number {
     this.flush();
     return this.native?.buffered(socket) ?? 0;
+  }
+
+  /** Whether what is sent to a connection now leaves now: a poll waits, or its WebSocket takes bytes. */
+  writable(conn: number): boolean {
+    this.flush();
+    return this.native?.writable(conn) ?? false;
+  }
+
+  /** Calls back when everything that was sent to a connection has been handed to its transport, or the connection has ended. */
+  whenWritten(conn: number, receipt: () => void): void {
+    this.write([conn], [], FlagBits.None, receipt);
+  }
+
+  /** Listens on a port of the engine's own. @returns the address @throws Error if it cannot */
+  listen(address: string, certificate?: string, key?: string): string {
+    if (this.native === undefined) throw new Error("ferrio: the engine is closed");
+    return this.native.listen(address, certificate, key);
   }
 
   /** Nothing is answered any more. */

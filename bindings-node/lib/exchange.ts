@@ -168,6 +168,7 @@ class TakenLink implements Link {
   private listen(): void {
     this.socket.on("close", () => {
       keepAlive.delete();
+      this.owner._linkClosed(this.request);
       if (!this.done) this.engine.linkClosed(this.number, false);
     });
   }
@@ -232,6 +233,7 @@ class FedLink implements Link {
     });
     socket.on("close", () => {
       engine.links.delete(number);
+      this.owner._linkClosed(request);
       if (!this.done) engine.linkClosed(number, failed);
     });
   }

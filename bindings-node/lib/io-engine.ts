@@ -10,7 +10,7 @@ import type { Engine } from "./engine";
 import { type Cause, Exchange, type Headers, openLink } from "./exchange";
 import { queryOf } from "./handshake";
 import { type EngineMiddleware, runMiddlewares, UpgradeResponse } from "./middlewares";
-import { type EngineOptions, sessionCookie, type TransportName, withDefaults } from "./options";
+import { type EngineOptions, liveOptions, sessionCookie, type TransportName, withDefaults } from "./options";
 import { type ConnectionError, ERROR_MESSAGES, ERRORS, type Refusal, refuseRequest, refuseUpgrade } from "./refusal";
 import { type EngineRequest, refusal, verify, verifyRevision } from "./verify";
 
@@ -20,6 +20,8 @@ export interface EngineSource {
   current(): Engine | undefined;
   /** The http server listens (again): the engine is to run. */
   start(): void;
+  /** There is no Socket.IO on its connections (from now on). */
+  readonly raw?: boolean;
 }
 
 /**
@@ -39,19 +41,27 @@ export class IoEngine extends EventEmitter {
   clientsCount = 0;
   /** The open connections, by session id. */
   readonly clients: { [sid: string]: Conn } = {};
-  /** The options, with their defaults. */
+  /**
+   * The options, with their defaults. Most may be changed while the server runs: what they say about requests and sessions
+   * counts for those to come, times count from their next beginning. (Servers attached more than once share one engine, and with
+   * it what the engine is told here.)
+   */
   readonly opts: Partial<EngineOptions>;
   /** The http server, once attached. */
   httpServer: unknown;
 
   private readonly source: EngineSource;
   private readonly middlewares: EngineMiddleware[] = [];
+  /** Options that were changed. */
+  private readonly changes: Record<string, unknown> = {};
+  /** The engine that has been told of them, and of the listeners. */
+  private told: Engine | undefined;
 
   /** @internal */
   constructor(source: EngineSource, options: Partial<EngineOptions>) {
     super();
     this.source = source;
-    this.opts = withDefaults(options);
+    this.opts = liveOptions(withDefaults(options), (name, value) => this.changed(name, value));
     if (options.cors) this.use(cors(options.cors as any) as unknown as EngineMiddleware);
   }
 
@@ -74,10 +84,26 @@ export class IoEngine extends EventEmitter {
    * @param options - the path (`/engine.io` if not given), and what to do with upgrades that nobody answers
    */
   attach(server: HttpServer, options: Partial<AttachOptions> = {}): void {
-    this.source.start();
+    this.start();
     attach(this, server, options);
     server.on("close", () => this.close());
-    server.on("listening", () => this.source.start());
+    server.on("listening", () => this.start());
+  }
+
+  /** Has the engine run, as the options and the listeners want it. */
+  private start(): void {
+    this.source.start();
+    const engine = this.source.current();
+    if (engine === undefined || engine === this.told) return;
+    this.told = engine;
+    if (Object.keys(this.changes).length > 0) engine.configure(this.changes);
+    this.watch();
+  }
+
+  /** An option of the engine's has been changed. */
+  private changed(name: string, value: unknown): void {
+    this.source.current()?.configure({ [name]: value });
+    this.changes[name] = value;
   }
 
   /** Closes all connections, dropping what waits to be sent. */
@@ -120,6 +146,7 @@ export class IoEngine extends EventEmitter {
       const { headers } = response;
       if (!request._query.sid) this.emit("initial_headers", headers, request);
       this.emit("headers", headers, request);
+      this.client(request._query.sid)?._upgrading(true);
       openLink(engine, this, request, socket, head, headers, sid);
     });
   }
@@ -175,6 +202,58 @@ export class IoEngine extends EventEmitter {
     });
   }
 
+  // ---- listeners decide what the engine tells ----
+
+  override on(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.on(event, listener);
+    return this.watch();
+  }
+
+  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    return this.on(event, listener);
+  }
+
+  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.prependListener(event, listener);
+    return this.watch();
+  }
+
+  override removeListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    super.removeListener(event, listener);
+    return this.watch();
+  }
+
+  override off(event: string | symbol, listener: (...args: any[]) => void): this {
+    return this.removeListener(event, listener);
+  }
+
+  override removeAllListeners(event?: string | symbol): this {
+    if (event === undefined) super.removeAllListeners();
+    else super.removeAllListeners(event);
+    return this.watch();
+  }
+
+  /** Who hears of a connection may want to hear of its packets, from the first on. */
+  private watch(): this {
+    const flushes = this.listenerCount("flush") > 0 || this.listenerCount("drain") > 0;
+    this.told?.watchNew(this, flushes || this.listenerCount("connection") > 0);
+    if (flushes !== this._tellsFlushes) {
+      this._tellsFlushes = flushes;
+      for (const conn of Object.values(this.clients)) conn._watch();
+    }
+    return this;
+  }
+
+  /** @internal Somebody listens for `flush` or `drain`. */
+  _tellsFlushes = false;
+
+  /** @internal There is no Socket.IO on its connections. */
+  get _raw(): boolean {
+    return this.source.raw === true;
+  }
+
+  // ---- what the engine tells ----
+
   /** @internal A connection opened. */
   _opened(
     engine: Engine,
@@ -182,13 +261,24 @@ export class IoEngine extends EventEmitter {
     sid: string,
     cause: Cause | undefined,
     protocol: 3 | 4,
-    transport: string,
+    transport: TransportName,
   ): void {
-    const conn = new Conn(this, engine, key, sid, cause?.request, protocol, transport);
+    const watched = engine.watchesNew;
+    const conn = new Conn(this, engine, key, sid, cause?.request, protocol, transport, watched);
     engine.conns.add(conn);
     this.clients[sid] = conn;
     this.clientsCount++;
     this.emit("connection", conn);
+    if (watched) conn._watch(true);
+  }
+
+  /** @internal A WebSocket has gone. */
+  _linkClosed(req: IncomingMessage): void {
+    this.client((req as Partial<EngineRequest>)._query?.sid)?._upgrading(false);
+  }
+
+  private client(sid: string | undefined): Conn | undefined {
+    return sid && Object.hasOwn(this.clients, sid) ? this.clients[sid] : undefined;
   }
 
   /** @internal A connection closed. */

@@ -18,6 +18,10 @@ export interface NativeEngine {
   members(nsp: string, rooms: string[], except: string[]): number[];
   stamp(nsp: string): string | null;
   buffered(socket: number): number;
+  /** Whether what is sent to a connection now leaves now. */
+  writable(conn: number): boolean;
+  /** Listens on a port of the engine's own. `certificate` and `key` are PEM files. @returns the address */
+  listen(address: string, certificate: string | undefined, key: string | undefined): string;
   /** Begins to close; the `Closed` event is the last. */
   close(): void;
   /** Ends the threads. The engine is of no use afterwards. */

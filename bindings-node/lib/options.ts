@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { type SerializeOptions, serialize } from "cookie";
 import type { CorsOptions, CorsOptionsDelegate } from "cors";
+import type { SendData } from "./conn";
 import { unsupported } from "./errors";
 import type { ConnectionStateRecovery } from "./recovery";
 
@@ -47,6 +48,8 @@ export interface EngineOptions {
   cors: CorsOptions | CorsOptionsDelegate;
   /** Accept clients of Socket.IO 1 and 2. False. */
   allowEIO3: boolean;
+  /** A message for every client, right behind the open packet. None. */
+  initialPacket: SendData;
   /** End upgrade requests that nobody has answered. True. */
   destroyUpgrade: boolean;
   /** After how many ms. 1000. */
@@ -71,8 +74,11 @@ export interface ServerOptions extends EngineOptions {
   ioThreads: number;
 }
 
+/** The program has been told that messages are not compressed. */
+let warned = false;
+
 /** Options of socket.io that would change what a program observes, and that ferrio has not got. */
-const UNSUPPORTED = ["adapter", "parser", "initialPacket", "wsEngine"] as const;
+const UNSUPPORTED = ["adapter", "parser", "wsEngine"] as const;
 
 /** @throws Error naming an option that ferrio has not got. @internal */
 export function refuseUnsupported(options: Partial<ServerOptions> & Record<string, unknown>): void {
@@ -80,7 +86,8 @@ export function refuseUnsupported(options: Partial<ServerOptions> & Record<strin
   for (const name of options.transports ?? []) {
     if (name !== "polling" && name !== "websocket") throw unsupported(`the transport "${String(name)}"`);
   }
-  if (options.perMessageDeflate) {
+  if (options.perMessageDeflate && !warned) {
+    warned = true;
     process.emitWarning("ferrio does not compress WebSocket messages: perMessageDeflate has no effect", {
       code: "FERRIO_NO_DEFLATE",
     });
@@ -89,7 +96,7 @@ export function refuseUnsupported(options: Partial<ServerOptions> & Record<strin
 
 /** The engine's options as JSON. What is not given stays out: the defaults are the engine's. @internal */
 export function engineOptions(options: Partial<ServerOptions>): string {
-  const { httpCompression: compression, connectionStateRecovery: recovery } = options;
+  const { connectionStateRecovery: recovery } = options;
   return JSON.stringify({
     dialect: "node",
     transports: options.transports,
@@ -101,8 +108,8 @@ export function engineOptions(options: Partial<ServerOptions>): string {
     // As in socket.io, 0 is no time but the default.
     connectTimeout: options.connectTimeout || undefined,
     maxPayload: options.maxHttpBufferSize,
-    compressionThreshold:
-      compression === false ? null : typeof compression === "object" ? compression.threshold : undefined,
+    compressionThreshold: compressionThreshold(options.httpCompression),
+    initialPacket: options.initialPacket ? initialPacket(options.initialPacket) : undefined,
     // The `cors` package answers, before a request comes to the engine.
     cors: "off",
     connectionStateRecovery: recovery && {
@@ -138,6 +145,56 @@ export function withDefaults(options: Partial<EngineOptions>): Partial<EngineOpt
     all.cookie = { name: "io", path: "/", httpOnly: true, sameSite: "lax", ...given };
   }
   return all;
+}
+
+/**
+ * Options that tell of their changes.
+ *
+ * @param changed - called with the engine's name of an option and its value; what it throws stands in the way of the change
+ * @internal
+ */
+export function liveOptions(
+  options: Partial<EngineOptions>,
+  changed: (name: string, value: unknown) => void,
+): Partial<EngineOptions> {
+  return new Proxy(options, {
+    set(target, name, value) {
+      const live = LIVE[name as string];
+      if (live !== undefined && !Object.is(value, target[name as keyof EngineOptions])) changed(...live(value));
+      return Reflect.set(target, name, value);
+    },
+  });
+}
+
+/** What of the options of `io.engine` the engine is told of when it changes, as it wants it. */
+const LIVE: { readonly [name: string]: (value: any) => [name: string, value: unknown] } = {
+  pingInterval: (ms) => ["pingInterval", ms],
+  pingTimeout: (ms) => ["pingTimeout", ms],
+  upgradeTimeout: (ms) => ["upgradeTimeout", ms],
+  maxHttpBufferSize: (bytes) => ["maxHttpBufferSize", bytes],
+  transports: (names) => ["transports", names],
+  allowUpgrades: (allowed) => ["allowUpgrades", allowed],
+  allowEIO3: (allowed) => ["allowEIO3", allowed],
+  httpCompression: (option) => ["compressionThreshold", compressionThreshold(option)],
+  initialPacket: (packet) => ["initialPacket", initialPacket(packet)],
+};
+
+/** From how many bytes on polls are compressed; null for never, undefined for the engine's own rule. */
+function compressionThreshold(option: boolean | HttpCompressionOptions | undefined): number | null | undefined {
+  if (option === undefined) return undefined;
+  if (!option) return null;
+  // As in the original, who gives anything but a threshold has everything compressed.
+  return (option === true ? undefined : option.threshold) ?? 0;
+}
+
+/** The message behind the open packet, as the engine wants it. */
+function initialPacket(packet: SendData | null | undefined): unknown {
+  if (!packet) return null;
+  if (typeof packet === "string") return packet;
+  const bytes = ArrayBuffer.isView(packet)
+    ? Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength)
+    : Buffer.from(packet);
+  return { binary: bytes.toString("base64") };
 }
 
 /** The value of `Set-Cookie` for a session. @internal */

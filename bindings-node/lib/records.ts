@@ -92,6 +92,7 @@ export const enum CommandKind {
 
 /** Bits of an emit's flags. */
 export const enum FlagBits {
+  None = 0,
   Volatile = 1,
   Compress = 2,
   /** The last argument is an offset that `stamp` gave. */

@@ -10,6 +10,7 @@ import type { Conn } from "./conn";
 import type { Engine } from "./engine";
 import type { Cause } from "./exchange";
 import type { NativeEngine } from "./native";
+import type { TransportName } from "./options";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Newcomer, Socket } from "./socket";
 
@@ -20,7 +21,7 @@ const MAX_MS = 2;
 /** What the engine tells the server that owns it. */
 export interface EngineOwner {
   /** A connection opened. */
-  opened(conn: number, sid: string, cause: Cause | undefined, protocol: 3 | 4, transport: string): void;
+  opened(conn: number, sid: string, cause: Cause | undefined, protocol: 3 | 4, transport: TransportName): void;
   /** A request is refused; its answer follows. `code`, `message` and `context` are those of `connection_error`. */
   refused(cause: Cause, code: number, message: string, context: object): void;
   /** A client asks to join a namespace. */
@@ -236,7 +237,6 @@ export class Rounds {
       }
       case EventKind.Drain:
         batch.at = at + 2;
-        engine.conns.get(key)?._drained();
         return;
       case EventKind.Response: {
         batch.at = at + 8;

@@ -15,7 +15,7 @@ async function serve(t, options = {}, owner = {}) {
   const { IoEngine } = require("../dist/io-engine.js");
   const settings = JSON.stringify({ dialect: "node", path: "/engine.io", layer: "engineio", ...options });
   const engine = new Engine(settings, { opened: (...opened) => io._opened(engine, ...opened), ...owner });
-  const io = new IoEngine({ current: () => engine, start() {} }, {});
+  const io = new IoEngine({ current: () => engine, start() {}, raw: true }, {});
   const http = createServer((req, res) => io.handleRequest(req, res));
   http.on("upgrade", (req, socket, head) => io.handleUpgrade(req, socket, head));
   http.listen(0, "127.0.0.1");
@@ -121,8 +121,8 @@ test("packets of a watched connection", ours, async (t) => {
   socket.send("4last");
   await last;
   assert.deepEqual(log, [
-    ["packetCreate", { type: "message", data: "out" }],
-    ["packetCreate", { type: "message", data: Buffer.from([1]) }],
+    ["packetCreate", { type: "message", data: "out", options: { compress: true } }],
+    ["packetCreate", { type: "message", data: Buffer.from([1]), options: { compress: true } }],
     ["packet", { type: "pong" }],
     ["packet", { type: "message", data: Buffer.from([2]) }],
     ["packet", { type: "message", data: "last" }],
@@ -138,7 +138,7 @@ test("a refusal is told with its request", ours, async (t) => {
   let told;
   const { io, url } = await serve(t, {}, { refused: (cause, ...what) => told([cause.request.method, ...what]) });
   // A session that has just ended: here it is still known.
-  const ended = { protocol: 4, transport: { name: "polling" } };
+  const ended = { protocol: 4, transport: { name: "polling" }, _upgrading() {} };
   Object.assign(io.clients, { "n\u00f6body": ended, x: ended });
   t.after(() => {
     for (const sid of Object.keys(io.clients)) delete io.clients[sid];
