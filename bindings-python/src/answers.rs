@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyList, PyString};
 use crate::dispatch::{Args, Call, Then, What};
 use crate::engine::ServerCore;
 use crate::state::Awaited;
-use crate::{codec, errors, ffi};
+use crate::{codec, errors, ffi, polls};
 
 pub(crate) fn ack_came<'py>(
     core: &Bound<'py, ServerCore>,
@@ -81,7 +81,10 @@ pub(crate) fn respond(core: &Bound<'_, ServerCore>, request: u64, response: &Res
         let mut state = core.get().state.borrow(py);
         (state.requests.remove(&request), state.opening.remove(&request))
     };
-    let Some(future) = future else { return Ok(()) };
+    let Some(future) = future else {
+        let poll = core.get().state.borrow(py).polls.remove(&request);
+        return poll.map_or(Ok(()), |poll| polls::answer(core, &poll, response));
+    };
     let headers = response
         .headers
         .iter()

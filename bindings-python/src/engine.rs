@@ -12,11 +12,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::emit::{Answers, Emit};
+use crate::hosting::Hosting;
 use crate::rooms::Whom;
 use crate::seat::Seat;
 use crate::state::{Awaited, Host, Kind, State};
 use crate::table::{Gil, Phase, Source};
-use crate::{answers, dispatch, drain, emit, errors, http, life, presence, rooms, seat};
+use crate::{answers, dispatch, drain, emit, errors, http, life, polls, presence, rooms, seat};
 
 /// The native half of `AsyncServer`, which subclasses it.
 ///
@@ -163,18 +164,21 @@ impl ServerCore {
         self.state.borrow(py).running().is_ok()
     }
 
-    /// Opens a listener; gives its address as `(host, port)`.
-    #[pyo3(signature = (address, certificate=None, key=None))]
+    /// Opens a listener; gives its address as `(host, port)`. `hosting` hears of the requests that are not the server's.
+    #[pyo3(signature = (address, certificate=None, key=None, hosting=None))]
     fn _listen(
         &self,
         py: Python<'_>,
         address: &str,
         certificate: Option<String>,
         key: Option<String>,
+        hosting: Option<PyRef<'_, Hosting>>,
     ) -> PyResult<(String, u16)> {
         let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
         let state = self.state.borrow(py);
-        let bound = state.running()?.engine.listen(address, tls.as_ref()).map_err(|error| errors::io(&error))?;
+        let fallback = hosting.map(|hosting| hosting.fallback());
+        let engine = &state.running()?.engine;
+        let bound = engine.listen(address, tls.as_ref(), fallback).map_err(|error| errors::io(&error))?;
         Ok((bound.ip().to_string(), bound.port()))
     }
 
@@ -598,6 +602,17 @@ impl ServerCore {
         http::abort(slf, request)
     }
 
+    /// Takes bytes of a connection of the host's server, if they are one whole request of a session; 0 if not. See `polls`.
+    fn _poll(
+        slf: &Bound<'_, Self>,
+        connection: &Bound<'_, PyAny>,
+        data: &Bound<'_, PyBytes>,
+        path: &Bound<'_, PyBytes>,
+        own_path: &str,
+    ) -> PyResult<u64> {
+        polls::take(slf, connection, data.as_bytes(), path.as_bytes(), own_path)
+    }
+
     /// Opens a WebSocket that the host's server frames. `link.write(frames)` and `link.finish()` are called.
     fn _open_link<'py>(
         slf: &Bound<'py, Self>,
@@ -667,6 +682,7 @@ impl ServerCore {
         visit.call(&state.closed)?;
         state.waiting.values().try_for_each(|worker| visit.call(worker))?;
         state.requests.values().try_for_each(|future| visit.call(future))?;
+        state.polls.values().try_for_each(|connection| visit.call(connection))?;
         for (source, context) in state.opening.values().chain(state.links.values()) {
             visit.call(source)?;
             visit.call(context)?;

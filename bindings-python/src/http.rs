@@ -77,7 +77,7 @@ pub(crate) fn abort(slf: &Bound<'_, ServerCore>, request: u64) -> PyResult<()> {
     let py = slf.py();
     let _dropped = {
         let mut state = slf.get().state.borrow(py);
-        (state.requests.remove(&request), state.opening.remove(&request))
+        (state.requests.remove(&request), state.polls.remove(&request), state.opening.remove(&request))
     };
     dispatch::send(slf, Command::Abort { request: RequestId(request) }, 0)
 }

@@ -10,6 +10,7 @@
 //! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
 //!   happened already.
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
+//! * `hosting`: an ASGI application behind our own listener. `polls`: long-polling past the host's server.
 //! * `http`: requests and WebSockets that reach the host's own server.
 //! * `encode`, `decode`: Python values to JSON and back; `codec`: by these, or by a module of the application's.
 //! * `ffi`: CPython calls outside the limited API. `errors`: what goes wrong below, as exceptions.
@@ -27,8 +28,10 @@ mod encode;
 mod engine;
 mod errors;
 mod ffi;
+mod hosting;
 mod http;
 mod life;
+mod polls;
 mod presence;
 mod ready;
 mod rooms;
@@ -51,6 +54,8 @@ mod _ferrio {
 
     #[pymodule_export]
     use super::engine::ServerCore;
+    #[pymodule_export]
+    use super::hosting::{HostedAnswer, Hosting};
     #[pymodule_export]
     use super::ready::Ready;
     #[pymodule_export]

@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub(crate) last_number: u64,
     /// Futures of HTTP answers.
     pub(crate) requests: HashMap<u64, Py<PyAny>>,
+    /// Connections of the host's server that wait for an answer: see `polls`.
+    pub(crate) polls: HashMap<u64, Py<PyAny>>,
     /// Requests and links that may open a connection: what `environ` is made of, and the context.
     pub(crate) opening: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
     /// WebSockets that the host's server frames.

@@ -14,6 +14,7 @@ from .manager import Manager
 from .namespace import Namespace
 from .remote import AsyncRemoteSocket, RemoteSocket
 from .server import Server
+from .serving import serve
 from .wsgi import Middleware, WSGIApp
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "WSGIApp",
     "exceptions",
     "get_tornado_handler",
+    "serve",
 ]

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from . import _asgi, _frameworks, _lifecycle, _options, exceptions
+from . import _asgi, _frameworks, _host, _lifecycle, _options, exceptions
+from ._ferrio import Hosting
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
 from .base_server import BaseServer, answer_of
@@ -216,11 +217,16 @@ class AsyncServer(BaseServer):
         It serves Socket.IO under ``/socket.io/`` and nothing else, with TLS if given a certificate chain and a key (PEM
         files). Raises `OSError` if the address or the files cannot be used.
         """
+        return self._bind(host, port, ssl_certfile, ssl_keyfile, None)
+
+    def _bind(
+        self, host: str, port: int, ssl_certfile: str | None, ssl_keyfile: str | None, hosting: Hosting | None
+    ) -> tuple[str, int]:
         if (ssl_certfile is None) != (ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile go together")
         self._start(self._options_text)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = self._listen(address, ssl_certfile, ssl_keyfile)
+        bound = self._listen(address, ssl_certfile, ssl_keyfile, hosting)
         self.addresses.append(bound)
         return bound
 
@@ -229,19 +235,28 @@ class AsyncServer(BaseServer):
         host: str = "127.0.0.1",
         port: int = 5000,
         *,
+        app: Any = None,
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
     ) -> None:
         """Listens, as `listen` does, until it is cancelled or `shutdown` is called, and then closes every connection.
 
-        `addresses` tells the address once it listens.
+        `app`: an ASGI application that gets every HTTP request outside ``/socket.io/``, and the lifespan. `addresses` tells the
+        address once it listens. Raises `OSError` if the address or the files cannot be used, `RuntimeError` if the
+        application fails to start.
         """
-        await self.listen(host, port, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile)
+        beside = None if app is None else _host.Host(app)
         self._stopped = stopped = asyncio.Event()
         try:
+            if beside is not None:
+                await beside.start()
+            self._bind(host, port, ssl_certfile, ssl_keyfile, None if beside is None else beside.hosting)
             await stopped.wait()
         finally:
+            # Requests under way are answered, new ones find the port closed.
             await self.shutdown()
+            if beside is not None:
+                await beside.stop()
 
     async def shutdown(self) -> None:
         """Stops listening, disconnects every client (their disconnect handlers run), and ends the engine's threads.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
+use ferrio::net::fallback::Fallback;
 use ferrio::net::listener::{Listener, Listening};
 use ferrio::recovery::{Offset, Stamp};
 use ferrio::socket::{self, Socket};
@@ -85,11 +86,17 @@ impl Engine {
         self.parts.runtime.check()
     }
 
-    /// Opens an own listener (native `serve`). May be called again for further addresses. Port 0 picks one.
+    /// Opens an own listener (native `serve`). May be called again for further addresses. Port 0 picks one. `fallback` answers
+    /// what is not on the server's path, which is 404 otherwise.
     ///
     /// # Errors
     /// What binding the address, or reading the TLS files, said.
-    pub fn listen(&self, address: &str, tls: Option<&Tls>) -> io::Result<SocketAddr> {
+    pub fn listen(
+        &self,
+        address: &str,
+        tls: Option<&Tls>,
+        fallback: Option<Arc<dyn Fallback>>,
+    ) -> io::Result<SocketAddr> {
         self.check().map_err(io::Error::other)?;
         let Parts { hub, listening, runtime, .. } = &*self.parts;
         let tls = tls.map(|Tls { certificate, key }| ferrio::net::tls::Tls::from_files(certificate, key));
@@ -98,6 +105,9 @@ impl Engine {
         let mut listener = runtime.handle().block_on(Listener::bind(address))?;
         if let Some(tls) = tls {
             listener = listener.with_tls(tls);
+        }
+        if let Some(fallback) = fallback {
+            listener = listener.with_fallback(fallback);
         }
         let bound = listener.address()?;
         listening.lock().push(listener.start(hub.clone()));

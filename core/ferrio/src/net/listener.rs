@@ -1,14 +1,16 @@
 //! Our own port: TCP, TLS if wanted, HTTP/1.1 by hyper.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::answer::not_found;
+use super::fallback::{self, Ends, Fallback, VisitorBody};
 use super::service::{self, Peer};
 use super::tls::Tls;
 use super::{Front, Stream, request};
@@ -37,7 +40,21 @@ const MIN_BUFFER: usize = 8 << 10;
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
+    surroundings: Surroundings,
+}
+
+/// What every connection of a port has in common.
+#[derive(Clone, Default)]
+struct Surroundings {
     tls: Option<Tls>,
+    /// Who answers what is not the server's.
+    fallback: Option<Arc<dyn Fallback>>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Surroundings").field("tls", &self.tls).finish_non_exhaustive()
+    }
 }
 
 impl Listener {
@@ -49,7 +66,7 @@ impl Listener {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
         for address in lookup_host(address).await? {
             match listen(address) {
-                Ok(tcp) => return Ok(Self { tcp, tls: None }),
+                Ok(tcp) => return Ok(Self { tcp, surroundings: Surroundings::default() }),
                 Err(error) => failure = error,
             }
         }
@@ -62,13 +79,20 @@ impl Listener {
     /// The runtime cannot register it.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { tcp: TcpListener::from_std(listener)?, tls: None })
+        Ok(Self { tcp: TcpListener::from_std(listener)?, surroundings: Surroundings::default() })
     }
 
     /// Speaks TLS.
     #[must_use]
     pub fn with_tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
+        self.surroundings.tls = Some(tls);
+        self
+    }
+
+    /// Lets somebody else answer the requests that are not on the server's path, instead of 404.
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Arc<dyn Fallback>) -> Self {
+        self.surroundings.fallback = Some(fallback);
         self
     }
 
@@ -119,7 +143,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn accept<F: Front>(listener: Listener, front: F, stopped: Stopped) {
-    let Listener { tcp, tls } = listener;
+    let Listener { tcp, surroundings } = listener;
     let mut connections = JoinSet::new();
     let grace = {
         let mut until_stopped = pin!(until_stopped(stopped.clone()));
@@ -127,7 +151,7 @@ async fn accept<F: Front>(listener: Listener, front: F, stopped: Stopped) {
             tokio::select! {
                 accepted = tcp.accept() => match accepted {
                     Ok((stream, address)) => {
-                        connections.spawn(serve(front.clone(), stream, address, tls.clone(), stopped.clone()));
+                        connections.spawn(serve(front.clone(), stream, address, surroundings.clone(), stopped.clone()));
                     }
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
@@ -165,20 +189,33 @@ async fn until_stopped(mut stopped: Stopped) -> Duration {
     grace
 }
 
-async fn serve<F: Front>(front: F, stream: TcpStream, address: SocketAddr, tls: Option<Tls>, stopped: Stopped) {
+async fn serve<F: Front>(
+    front: F,
+    stream: TcpStream,
+    address: SocketAddr,
+    surroundings: Surroundings,
+    stopped: Stopped,
+) {
     // Small packets must not wait for the peer's acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
-    let peer = Peer { address: Some(address.ip().to_canonical()), secure: tls.is_some() };
-    let Some(tls) = tls else { return serve_http(front, stream, peer, stopped).await };
+    let Surroundings { tls, fallback } = surroundings;
+    let ends = Ends { client: Some(address), server: stream.local_addr().ok(), secure: tls.is_some() };
+    let Some(tls) = tls else { return serve_http(front, stream, ends, fallback, stopped).await };
     // Whoever does not get through the handshake gets no answer either: there is no language to say it in.
     if let Ok(Ok(stream)) = timeout(front.config().header_timeout, tls.accept(stream)).await {
-        serve_http(front, stream, peer, stopped).await;
+        serve_http(front, stream, ends, fallback, stopped).await;
     }
 }
 
-async fn serve_http<F: Front>(front: F, stream: impl Stream, peer: Peer, stopped: Stopped) {
+async fn serve_http<F: Front>(
+    front: F,
+    stream: impl Stream,
+    ends: Ends,
+    fallback: Option<Arc<dyn Fallback>>,
+    stopped: Stopped,
+) {
     let http = http(&front.config());
-    let service = service_fn(move |request| respond(front.clone(), request, peer));
+    let service = service_fn(move |request| respond(front.clone(), request, ends, fallback.clone()));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -205,13 +242,17 @@ fn http(config: &Config) -> http1::Builder {
 async fn respond<F: Front>(
     front: F,
     request: Request<Incoming>,
-    peer: Peer,
-) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    ends: Ends,
+    fallback: Option<Arc<dyn Fallback>>,
+) -> Result<http::Response<Either<Full<Bytes>, VisitorBody>>, Infallible> {
     if request::is_ours(service::target(&request), &front.config()) {
-        Ok(service::answer(front, request, peer).await)
-    } else {
-        Ok(service::render(not_found(front.config().dialect)))
+        let peer = Peer { address: ends.client.map(|client| client.ip().to_canonical()), secure: ends.secure };
+        return Ok(service::answer(front, request, peer).await.map(Either::Left));
     }
+    Ok(match fallback {
+        Some(fallback) => fallback::answer(fallback, request, ends).await.map(Either::Right),
+        None => service::render(not_found(front.config().dialect)).map(Either::Left),
+    })
 }
 
 #[cfg(test)]

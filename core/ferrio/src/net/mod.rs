@@ -14,6 +14,7 @@
 pub mod answer;
 mod cors;
 pub mod exchange;
+pub mod fallback;
 pub mod listener;
 pub mod refusal;
 pub mod request;

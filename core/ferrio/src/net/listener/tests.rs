@@ -18,7 +18,7 @@ struct Port {
 impl Port {
     async fn open(config: Config, tls: Option<Tls>) -> Self {
         let mut listener = Listener::bind("127.0.0.1:0").await.expect("a port");
-        listener.tls = tls;
+        listener.surroundings.tls = tls;
         let address = listener.address().expect("an address");
         let (toy, told) = Toy::new(config);
         let listening = listener.start(toy.clone());
@@ -256,13 +256,13 @@ async fn tls() {
     let mut roots = rustls::RootCertStore::empty();
     let own = <rustls::pki_types::CertificateDer as rustls::pki_types::pem::PemObject>::from_pem_slice(CHAIN);
     roots.add(own.expect("a certificate")).expect("a root");
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = TlsConnector::from(std::sync::Arc::new(client));
+    let connector = TlsConnector::from(Arc::new(client));
     let name = "localhost".try_into().expect("a name");
     let mut stream = connector.connect(name, port.connect().await).await.expect("TLS");
     stream.write_all(b"GET /socket.io/x HTTP/1.1\r\nHost: h\r\n\r\n").await.expect("sent");

@@ -1,0 +1,56 @@
+"""A whole application in one process, without another server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+
+from .asgi import ASGIApp
+
+
+async def serve(
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    ssl_certfile: str | None = None,
+    ssl_keyfile: str | None = None,
+) -> None:
+    """Serves an `ASGIApp`, its other application and static files included, on the engine's own listener.
+
+    ``asyncio.run(ferrio.serve(ferrio.ASGIApp(sio, fastapi_app)))``: Socket.IO stays in the engine, every other HTTP request
+    goes to the application, which also gets its lifespan. WebSockets of the other application are not served.
+
+    It ends when it is cancelled (Ctrl-C does that), by SIGTERM, or by `AsyncServer.shutdown`, in order: the port is closed,
+    clients are disconnected and requests under way answered, the application is told. `ssl_certfile`, `ssl_keyfile`: PEM
+    files for TLS. Raises `OSError` if the address or the files cannot be used, `RuntimeError` if the application fails to
+    start, `TypeError` for an application that is no `ASGIApp`.
+    """
+    if not isinstance(app, ASGIApp):
+        raise TypeError("serve() takes an ASGIApp: ASGIApp(server, other_asgi_app)")
+    server = app.engineio_server
+    if app.engineio_path is not None:
+        server._path = app.engineio_path.strip("/")
+    serving = asyncio.ensure_future(
+        server.serve(host, port, app=app, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile)
+    )
+    loop = asyncio.get_running_loop()
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        told = True
+        serving.cancel()
+
+    # Not in the main thread, or not on this platform: then somebody else sees to it.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        loop.add_signal_handler(signal.SIGTERM, tell)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    finally:
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.remove_signal_handler(signal.SIGTERM)
