@@ -19,6 +19,7 @@
 //! | `cors` | null (the dialect's rule), false or `"off"` (the host sees to it), `{"origin", "credentials"}` |
 //! | `cors.origin` | true or `"*"` (every origin), text, list of texts |
 //! | `connectionStateRecovery` | null (off), `{"maxDisconnectionDuration": ms, "maxBytes": bytes, "maxSessions": count}` |
+//! | `serializer` | `"default"`, `"msgpack"` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
@@ -35,6 +36,7 @@ use base64::engine::general_purpose::STANDARD;
 use ferrio::config::{Config, Cookie, Cors, Recovery};
 use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
+use ferrio_protocol::socket::Serializer;
 use ferrio_protocol::{Dialect, Limits, Text};
 use serde_json::{Map, Value};
 
@@ -123,6 +125,7 @@ impl Options {
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
             "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
+            "serializer" => config.serializer = serializer(value)?,
             "limits" => limits(value, &mut config.limits)?,
             "ioThreads" => self.io_threads = count(value, 1, 1024)?,
             "mailboxBytes" => self.mailbox_bytes = bytes(value)?,
@@ -267,6 +270,14 @@ fn message(value: &Value) -> Result<Frame, Wrong> {
             STANDARD.decode(base64).map(|bytes| Frame::Binary(bytes.into())).map_err(|_| wrong())
         }
         _ => Err(wrong()),
+    }
+}
+
+fn serializer(value: &Value) -> Result<Serializer, Wrong> {
+    match value.as_str() {
+        Some("default") => Ok(Serializer::Json),
+        Some("msgpack") => Ok(Serializer::MsgPack),
+        _ => Err(Wrong::expected(r#""default" or "msgpack""#, value)),
     }
 }
 
@@ -578,6 +589,10 @@ mod tests {
             (r#"{"transports":["webtransport"]}"#, "invalid option: transports: expected a list of "),
             (r#"{"limits":{"depth":1}}"#, "invalid option: limits.depth: no such option"),
             (r#"{"limits":{"jsonDepth":"x"}}"#, "invalid option: limits.jsonDepth: expected a whole number"),
+            (
+                r#"{"serializer":"pickle"}"#,
+                r#"invalid option: serializer: expected "default" or "msgpack", got "pickle""#,
+            ),
             (r#"{"connectionStateRecovery":true}"#, "invalid option: connectionStateRecovery: expected an object"),
             (
                 r#"{"connectionStateRecovery":{"skipMiddlewares":true}}"#,

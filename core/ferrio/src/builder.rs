@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ferrio_protocol::Text;
 use ferrio_protocol::engine::Transport;
+use ferrio_protocol::socket::Serializer;
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Cookie, Cors, Recovery};
@@ -148,6 +149,13 @@ impl ServerBuilder {
     /// ```
     pub fn connection_state_recovery(mut self, recovery: Recovery) -> Self {
         self.config.recovery = Some(recovery);
+        self
+    }
+
+    /// What packets are on the wire: text with JSON unless said otherwise. All clients must have the same:
+    /// [`Serializer::MsgPack`] is `socket.io-msgpack-parser` in JavaScript, `serializer="msgpack"` in Python.
+    pub fn serializer(mut self, serializer: Serializer) -> Self {
+        self.config.serializer = serializer;
         self
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
+use ferrio_protocol::socket::Serializer;
 use ferrio_protocol::{Dialect, Limits};
 
 /// How a server behaves. `Config::default()` is socket.io 4.8's defaults plus the limits of [`Limits`].
@@ -54,6 +55,8 @@ pub struct Config {
     /// Tell the application of every Engine.IO packet of a connection
     /// ([`Application::packet`](crate::application::Application::packet)). False.
     pub watch: bool,
+    /// What Socket.IO packets are on the wire; clients must have the same. Text with JSON.
+    pub serializer: Serializer,
     /// Connection state recovery. None: off.
     pub recovery: Option<Recovery>,
     /// Limits of the protocol.
@@ -116,6 +119,7 @@ impl Default for Config {
             layer: Layer::SocketIo,
             initial_packet: None,
             watch: false,
+            serializer: Serializer::Json,
             recovery: None,
             limits: Limits::default(),
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ferrio_protocol::engine::{Handshake, Revision, Transport, handshake, payload};
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::Settings;
-use ferrio_protocol::socket::Payload;
+use ferrio_protocol::socket::{Payload, Serializer};
 use ferrio_protocol::{Dialect, Input, Message, Session, Text};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
@@ -45,6 +45,8 @@ pub struct Inner {
     pub(crate) runtime: Handle,
     /// Which dialect its sessions speak. Never changes.
     dialect: Dialect,
+    /// Never changes either: clients would have to change with it.
+    serializer: Serializer,
     /// Changed with `sessions` locked, so that no session is left out.
     live: RwLock<Live>,
     recovery: Option<Arc<Rules>>,
@@ -72,6 +74,7 @@ impl Live {
             upgrade_timeout: config.upgrade_timeout,
             connect_timeout: config.connect_timeout,
             close_timeout: config.close_timeout,
+            serializer: config.serializer,
             allow_upgrades: config.allow_upgrades && config.transports.contains(&Transport::WebSocket),
             layer: config.layer,
             initial: Message::raw(config.initial_packet.clone()).pop().map(Arc::new),
@@ -100,6 +103,7 @@ impl Hub {
             clock,
             runtime,
             dialect: config.dialect,
+            serializer: config.serializer,
             live: RwLock::new(Live::new(config)),
             recovery,
             sessions: Mutex::default(),
@@ -111,9 +115,9 @@ impl Hub {
     }
 
     /// Another configuration: for requests and sessions from now on, and for the time limits that begin from now on in the
-    /// sessions there are. The dialect, and the limits of queues that exist, stay.
+    /// sessions there are. The dialect, the serializer, recovery, and the limits of queues that exist, stay.
     pub fn configure(&self, config: Config) {
-        let live = Live::new(Config { dialect: self.dialect, ..config });
+        let live = Live::new(Config { dialect: self.dialect, serializer: self.serializer, ..config });
         let connections: Vec<_> = {
             let sessions = self.sessions.lock();
             *self.live.write() = live.clone();
@@ -165,7 +169,7 @@ impl Hub {
         match namespace.memory() {
             Some(memory) if !flags.volatile => memory.publish(self, namespace, payload, flags, receivers),
             Some(_) | None => {
-                let item = flags.item(Message::event(namespace.name(), None, payload));
+                let item = flags.item(Message::event(namespace.name(), None, payload, namespace.serializer()));
                 receivers().borrow().deliver(&item);
             }
         }
@@ -182,7 +186,7 @@ impl Hub {
     ) {
         let Ask { timeout, on_each, on_end } = ask;
         let id = namespace.next_ack_id();
-        let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload));
+        let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload, namespace.serializer()));
         let gather = Arc::new(Gather::new(on_each, on_end));
         let mut asked = Vec::new();
         receivers.for_each_reachable(|socket| {
@@ -457,7 +461,7 @@ impl Hub {
     }
 
     fn new_namespace(&self, name: Text) -> Namespace {
-        Namespace::new(name, self.dialect, self.recovery.as_ref())
+        Namespace::new(name, self.dialect, self.serializer, self.recovery.as_ref())
     }
 
     /// It ends: nobody need be waited for any more.

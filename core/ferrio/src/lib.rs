@@ -97,6 +97,7 @@ pub use config::{Config, Cookie, Cors, Recovery};
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
 pub use extract::{Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, State};
 pub use ferrio_protocol::engine::Transport;
+pub use ferrio_protocol::socket::Serializer;
 pub use ferrio_protocol::{Dialect, Limits, Reason, Text};
 pub use handler::Handler;
 pub use handshake::{Handshake, Request};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ferrio_protocol::message::Item;
+use ferrio_protocol::socket::Serializer;
 use ferrio_protocol::{Dialect, Text};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -23,16 +24,18 @@ pub struct Namespace {
     reaches_pending: bool,
     /// Stays, whoever is in it.
     declared: AtomicBool,
+    serializer: Serializer,
     /// What was sent, and who may come back, if state can be recovered.
     memory: Option<Memory>,
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Text, dialect: Dialect, recovery: Option<&Arc<Rules>>) -> Self {
+    pub(crate) fn new(name: Text, dialect: Dialect, serializer: Serializer, recovery: Option<&Arc<Rules>>) -> Self {
         let first_ack = dialect.first_ack_id();
         let reaches_pending = dialect.broadcasts_reach_pending();
         Self {
             name,
+            serializer,
             rooms: Mutex::default(),
             ack_ids: AtomicU64::new(first_ack),
             reaches_pending,
@@ -53,6 +56,11 @@ impl Namespace {
     /// Nobody declared it, nobody is in it, and nobody may come back.
     pub(crate) fn is_disposable(&self) -> bool {
         !self.declared.load(Ordering::Acquire) && self.is_empty() && self.memory.as_ref().is_none_or(Memory::is_idle)
+    }
+
+    /// What its packets are on the wire.
+    pub(crate) fn serializer(&self) -> Serializer {
+        self.serializer
     }
 
     pub(crate) fn memory(&self) -> Option<&Memory> {

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::engine::{self, Frame, Revision};
-use crate::socket::{Packet, Payload};
+use crate::socket::{Packet, Payload, Serializer, msgpack};
 use crate::text::Text;
 
 /// Longest WebSocket header of a server: two bytes and a 64-bit length.
 const HEADER_ROOM: usize = 10;
 
-/// An encoded Socket.IO packet with its attachments: one item everywhere, never split, never interleaved. Or, without
-/// Socket.IO, a text message and binary ones behind it, any of which may be missing.
+/// An encoded Socket.IO packet with its attachments: one item everywhere, never split, never interleaved. (As MessagePack, all
+/// of it is one binary message.) Or, without Socket.IO, a text message and binary ones behind it, any of which may be missing.
 #[derive(Debug)]
 pub struct Message {
     /// The text frame: WebSocket header, `4`, packet. Empty where there is no text.
@@ -36,19 +36,14 @@ pub type Receipt = Box<dyn Any + Send + Sync>;
 
 impl Message {
     /// Encodes a packet.
-    pub fn new(packet: Packet) -> Self {
-        Self::encode(packet, None)
-    }
-
-    fn encode(packet: Packet, stamp: Option<&str>) -> Self {
-        let room = packet.encoded_room() + stamp.map_or(0, |stamp| stamp.len() + STAMP_ROOM);
-        let (frame, body) = text_frame(room, |buffer| {
-            packet.encode(buffer);
-            if let Some(stamp) = stamp {
-                push_last(buffer, stamp);
+    pub fn new(packet: Packet, serializer: Serializer) -> Self {
+        match serializer {
+            Serializer::Json => {
+                let (frame, body) = text_frame(packet.encoded_room(), |buffer| packet.encode(buffer));
+                Self::with(frame, body, packet.into_attachments())
             }
-        });
-        Self::with(frame, body, packet.into_attachments())
+            Serializer::MsgPack => Self::with(Bytes::new(), 0, vec![msgpack::encode(&packet)]),
+        }
     }
 
     /// Encodes messages that are none of Socket.IO's, in as few items as their order allows: a text begins a new one.
@@ -93,18 +88,36 @@ impl Message {
     }
 
     /// Encodes an event.
-    pub fn event(nsp: &Text, id: Option<u64>, payload: Payload) -> Self {
-        Self::new(Packet::Event { nsp: nsp.clone(), id, payload })
+    pub fn event(nsp: &Text, id: Option<u64>, payload: Payload, serializer: Serializer) -> Self {
+        Self::new(Packet::Event { nsp: nsp.clone(), id, payload }, serializer)
     }
 
     /// Encodes an event with one more argument, the last: a text that needs no escapes.
-    pub fn stamped_event(nsp: &Text, payload: Payload, stamp: &str) -> Self {
-        Self::encode(Packet::Event { nsp: nsp.clone(), id: None, payload }, Some(stamp))
+    pub fn stamped_event(nsp: &Text, payload: Payload, stamp: &str, serializer: Serializer) -> Self {
+        match serializer {
+            Serializer::Json => {
+                let packet = Packet::Event { nsp: nsp.clone(), id: None, payload };
+                let room = packet.encoded_room() + stamp.len() + STAMP_ROOM;
+                let (frame, body) = text_frame(room, |buffer| {
+                    packet.encode(buffer);
+                    push_last(buffer, stamp);
+                });
+                Self::with(frame, body, packet.into_attachments())
+            }
+            Serializer::MsgPack => {
+                let Payload { text, attachments } = payload;
+                let mut stamped = Vec::with_capacity(text.len() + stamp.len() + STAMP_ROOM);
+                stamped.extend_from_slice(text.as_bytes());
+                push_last(&mut stamped, stamp);
+                let text = Text::from_utf8(stamped.into()).unwrap_or(text);
+                Self::event(nsp, None, Payload { text, attachments }, serializer)
+            }
+        }
     }
 
     /// Encodes an ack.
-    pub fn ack(nsp: &Text, id: u64, payload: Payload) -> Self {
-        Self::new(Packet::Ack { nsp: nsp.clone(), id, payload })
+    pub fn ack(nsp: &Text, id: u64, payload: Payload, serializer: Serializer) -> Self {
+        Self::new(Packet::Ack { nsp: nsp.clone(), id, payload }, serializer)
     }
 
     /// The Engine.IO packet: `4` and the Socket.IO packet (or the text). Empty where there is no text.

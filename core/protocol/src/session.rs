@@ -34,7 +34,7 @@ use crate::input::{Cause, Event, Input, Output, Via};
 use crate::limits::Limits;
 use crate::message::{Item, Message};
 use crate::reason::Reason;
-use crate::socket::{Packet, Reassembly};
+use crate::socket::{Packet, Reassembly, Serializer};
 use crate::text::Text;
 
 /// What all sessions of a server (or all connections of a client) have in common.
@@ -42,6 +42,8 @@ use crate::text::Text;
 pub struct Settings {
     /// Whose answers we give.
     pub dialect: Dialect,
+    /// What packets are on the wire.
+    pub serializer: Serializer,
     /// What a peer may cost.
     pub limits: Limits,
     /// Time between heartbeats.
@@ -497,7 +499,7 @@ impl Session {
     // Small helpers.
 
     fn send(&mut self, packet: Packet) {
-        self.queue(Item::message(Message::new(packet)));
+        self.queue(Item::message(Message::new(packet, self.settings.serializer)));
     }
 
     fn control(&mut self, packet: EnginePacket) {

@@ -9,6 +9,7 @@ mod closing;
 mod engine;
 mod links;
 mod mailbox;
+mod msgpack;
 mod raw;
 mod recovery;
 mod requests;

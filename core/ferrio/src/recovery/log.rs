@@ -171,7 +171,7 @@ const NAME: usize = 64;
 #[cfg(test)]
 mod tests {
     use ferrio_protocol::Message;
-    use ferrio_protocol::socket::Payload;
+    use ferrio_protocol::socket::{Payload, Serializer};
 
     use super::*;
 
@@ -181,7 +181,7 @@ mod tests {
 
     fn item(bytes: usize) -> Item {
         let text = format!("[\"{}\"]", "x".repeat(bytes));
-        Item::message(Message::event(&Text::from_static("/"), None, Payload::from(Text::from(text))))
+        Item::message(Message::event(&Text::from_static("/"), None, Payload::from(Text::from(text)), Serializer::Json))
     }
 
     fn to(rooms: &[&'static str], except: &[&'static str]) -> To {

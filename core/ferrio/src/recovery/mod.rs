@@ -169,13 +169,15 @@ impl Memory {
         let _turn = Turn::enter();
         let mut state = self.state.lock();
         let (offset, message) = match flags.stamp {
-            Some(Stamp::Written(offset)) => (offset, Message::event(namespace.name(), None, payload)),
+            Some(Stamp::Written(offset)) => {
+                (offset, Message::event(namespace.name(), None, payload, namespace.serializer()))
+            }
             given => {
                 let offset = match given {
                     Some(Stamp::Given(offset)) => offset,
                     Some(Stamp::Written(_)) | None => self.stamp(),
                 };
-                (offset, Message::stamped_event(namespace.name(), payload, &offset.to_string()))
+                (offset, Message::stamped_event(namespace.name(), payload, &offset.to_string(), namespace.serializer()))
             }
         };
         let item = flags.item(message);

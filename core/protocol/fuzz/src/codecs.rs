@@ -88,6 +88,21 @@ pub(crate) fn socket_packet(data: &[u8]) {
     }
 }
 
+/// A whole packet.
+pub(crate) fn msgpack(data: &[u8]) {
+    let rules = JsonRules { max_depth: 128, nan_literals: false };
+    let decode = |bytes: &Bytes| socket::msgpack::decode(bytes, rules, &Limits::default());
+    if let Ok(packet) = decode(&Bytes::copy_from_slice(data)) {
+        let again = decode(&socket::msgpack::encode(&packet)).expect("our own packet");
+        // A map that looks like a placeholder, beside a real attachment, becomes one more attachment.
+        if packet.attachments().is_empty() {
+            assert_eq!(again, packet);
+        } else {
+            assert!(again.attachments().len() >= packet.attachments().len().min(1));
+        }
+    }
+}
+
 fn decode_socket(text: &Text, attachments: &[Bytes]) -> Result<Option<socket::Packet>, ProtocolError> {
     let rules = JsonRules { max_depth: 128, nan_literals: false };
     let mut decoded = socket::Packet::decode(text, rules, &Limits::default())?;

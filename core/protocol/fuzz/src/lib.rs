@@ -17,11 +17,12 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "engine_packet", run: codecs::engine_packet, seeds: seeds::engine_packet },
     Target { name: "handshake", run: codecs::handshake, seeds: seeds::handshake },
     Target { name: "json", run: codecs::json, seeds: seeds::json },
     Target { name: "jsonp", run: codecs::jsonp, seeds: seeds::jsonp },
+    Target { name: "msgpack", run: codecs::msgpack, seeds: seeds::msgpack },
     Target { name: "payload_v3_binary", run: codecs::payload_v3_binary, seeds: seeds::payload_v3_binary },
     Target { name: "payload_v3_text", run: codecs::payload_v3_text, seeds: seeds::payload_v3_text },
     Target { name: "payload_v4", run: codecs::payload_v4, seeds: seeds::payload_v4 },

@@ -1,5 +1,9 @@
 //! Where mutation begins: every wire of the transcripts.
 
+use ferrio_protocol::socket::json::JsonRules;
+use ferrio_protocol::socket::{Decoded, Packet, msgpack};
+use ferrio_protocol::{Limits, Text};
+
 macro_rules! transcript {
     ($name:literal) => {
         include_str!(concat!("../../tests/transcripts/", $name, ".txt"))
@@ -55,6 +59,26 @@ pub(crate) fn socket_packet() -> Vec<Vec<u8>> {
     }
     all
 }
+
+/// The packets of the transcripts, packed.
+pub(crate) fn msgpack() -> Vec<Vec<u8>> {
+    let rules = JsonRules { max_depth: 128, nan_literals: false };
+    let mut all: Vec<Vec<u8>> = MSGPACK.iter().map(|packed| packed.to_vec()).collect();
+    for wire in contents(transcript!("socket")) {
+        let Ok(text) = Text::from_utf8(wire.into()) else { continue };
+        if let Ok(Decoded::Whole(packet)) = Packet::decode(&text, rules, &Limits::default()) {
+            all.push(msgpack::encode(&packet).to_vec());
+        }
+    }
+    all
+}
+
+/// What the codec of npm writes and ours does not.
+const MSGPACK: [&[u8]; 3] = [
+    b"\x85\xa4type\x02\xa4data\x92\xa1q\x83\xa1u\xd4\x00\x00\xa1n\xc0\xa1b\xc4\x02zz\xa7options\x81\xa8compress\xc3\xa2id\x00\xa3nsp\xa1/",
+    b"\x83\xa4type\x02\xa4data\x93\xa1x\xd7\x00\x00\x00\x00\x00\x00\x00\x00\x00\xd6\xff\x39\x45\x79\x80\xa3nsp\xa1/",
+    b"\x83\xa4type\x02\xa4data\x94\xa1x\xc7\x02\x00ab\xca\x3f\xc0\x00\x00\xdc\x00\x01\xd0\xdf\xa3nsp\xa1/",
+];
 
 pub(crate) fn session() -> Vec<Vec<u8>> {
     crate::session::seeds(&contents(transcript!("engine-v4")), &contents(transcript!("socket")))

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Handshake, Revision, Transport};
 use ferrio_protocol::session::{Layer, Settings};
+use ferrio_protocol::socket::Serializer;
 use ferrio_protocol::{Cause, Dialect, Event, Input, Limits, Output, Reason, Session, Text, Via};
 
 pub(crate) fn session(data: &[u8]) {
@@ -211,6 +212,7 @@ impl Driver {
             upgrade_timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),
             close_timeout: Duration::from_secs(1),
+            serializer: Serializer::Json,
             allow_upgrades: way.upgrades(),
             layer: way.layer(),
             initial: None,

@@ -11,7 +11,7 @@ use crate::error::ProtocolError;
 use crate::input::{Event, Output};
 use crate::query;
 use crate::socket::json::JsonRules;
-use crate::socket::{Decoded, Packet};
+use crate::socket::{Decoded, Packet, Serializer, msgpack};
 use crate::text::Text;
 
 impl Session {
@@ -20,11 +20,11 @@ impl Session {
             self.fault(ProtocolError::socket("got plaintext data when reconstructing a packet"), now);
             return;
         }
-        let rules = JsonRules {
-            max_depth: self.settings.limits.json_depth,
-            nan_literals: self.settings.dialect.nan_literals(),
-        };
-        match Packet::decode(text, rules, &self.settings.limits) {
+        if self.settings.serializer == Serializer::MsgPack {
+            self.fault(ProtocolError::socket("got plaintext data instead of msgpack"), now);
+            return;
+        }
+        match Packet::decode(text, self.json_rules(), &self.settings.limits) {
             Ok(Decoded::Whole(packet)) => self.socket_packet(packet, now),
             // Nobody may store attachments with us before having joined (CVE-2026-48804).
             Ok(Decoded::Awaiting(reassembly)) if !self.has_joined(reassembly.packet().nsp()) => self.stray(now),
@@ -35,7 +35,18 @@ impl Session {
         }
     }
 
+    fn json_rules(&self) -> JsonRules {
+        JsonRules { max_depth: self.settings.limits.json_depth, nan_literals: self.settings.dialect.nan_literals() }
+    }
+
     pub(super) fn binary(&mut self, bytes: Bytes, now: Instant) {
+        if self.settings.serializer == Serializer::MsgPack {
+            match msgpack::decode(&bytes, self.json_rules(), &self.settings.limits) {
+                Ok(packet) => self.socket_packet(packet, now),
+                Err(error) => self.fault(error, now),
+            }
+            return;
+        }
         let Some((reassembly, until)) = self.reassembly.take() else {
             self.fault(ProtocolError::socket("got binary data when not reconstructing a packet"), now);
             return;

@@ -36,8 +36,6 @@ impl Reassembly {
     /// # Errors
     /// Too many bytes pending ("attachments too large"); a placeholder whose `num` is no index ("illegal attachments").
     pub fn push(mut self, attachment: Bytes, limits: &Limits) -> Result<Result<Packet, Self>, ProtocolError> {
-        const ILLEGAL: ProtocolError = ProtocolError::socket("illegal attachments");
-
         self.bytes = self.bytes.saturating_add(attachment.len());
         if self.bytes > limits.max_payload.saturating_mul(limits.attachments) {
             return Err(ProtocolError::socket("attachments too large"));
@@ -55,8 +53,10 @@ impl Reassembly {
     }
 }
 
+pub(super) const ILLEGAL: ProtocolError = ProtocolError::socket("illegal attachments");
+
 /// Every `num` is a plain index below `count`. CVE-2022-2421: anything else reached an array as a property name.
-fn placeholders_point_to(count: usize, text: &str) -> bool {
+pub(super) fn placeholders_point_to(count: usize, text: &str) -> bool {
     let mut all = true;
     json::placeholders(text, &mut |num| {
         let digits = num.bytes().all(|byte| byte.is_ascii_digit());

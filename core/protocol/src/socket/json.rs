@@ -1,6 +1,8 @@
 //! Is this JSON, and is it shallow enough? One pass, no recursion, no allocation: the payload stays sealed.
 
-mod walk;
+pub(super) mod walk;
+
+use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
@@ -120,9 +122,52 @@ fn item_shape(bytes: &[u8], start: usize) -> Option<ItemShape> {
     }
 }
 
+/// What a raw JSON string (quotes included, checked) says. Half a surrogate pair says the replacement character.
+pub(super) fn unescape(raw: &[u8]) -> Cow<'_, str> {
+    let [b'"', inner @ .., b'"'] = raw else { return Cow::Borrowed("") };
+    if !inner.contains(&b'\\') {
+        return String::from_utf8_lossy(inner);
+    }
+    let mut text = Vec::with_capacity(inner.len());
+    let mut rest = inner;
+    loop {
+        rest = match rest {
+            [b'\\', b'u', a, b, c, d, after @ ..] => {
+                let first = hex_unit([*a, *b, *c, *d]);
+                let (character, after) = match after {
+                    [b'\\', b'u', e, f, g, h, behind @ ..] if matches!(first, Some(0xd800..0xdc00)) => {
+                        match char::decode_utf16([first, hex_unit([*e, *f, *g, *h])].into_iter().flatten()).next() {
+                            Some(Ok(character)) => (character, behind),
+                            _ => (char::REPLACEMENT_CHARACTER, after),
+                        }
+                    }
+                    _ => (
+                        first.and_then(|unit| char::from_u32(unit.into())).unwrap_or(char::REPLACEMENT_CHARACTER),
+                        after,
+                    ),
+                };
+                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                after
+            }
+            [b'\\', letter, after @ ..] => {
+                text.extend(letter_escape(*letter));
+                after
+            }
+            [byte, after @ ..] => {
+                text.push(*byte);
+                after
+            }
+            [] => return Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
+        };
+    }
+}
+
+fn hex_unit(digits: [u8; 4]) -> Option<u16> {
+    u16::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()
+}
+
 fn hex_escape(digits: [u8; 4]) -> Option<u8> {
-    let digits = std::str::from_utf8(&digits).ok()?;
-    u8::try_from(u32::from_str_radix(digits, 16).ok()?).ok()
+    u8::try_from(hex_unit(digits)?).ok()
 }
 
 fn letter_escape(letter: u8) -> Option<u8> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::binary::Reassembly;
+use super::binary::{self, Reassembly};
 use super::json::{self, ItemShape, JsonRules, Shape};
 use crate::error::ProtocolError;
 use crate::limits::{Limits, MAX_ACK_ID};
@@ -82,7 +82,22 @@ impl Packet {
         let data = trim(rest);
         let data = if data.is_empty() { None } else { Some((text.slice_of(data), json::check(data, rules)?)) };
 
-        let packet = match (kind, data) {
+        let packet = Self::assemble(kind, nsp, id, data, limits)?;
+        Ok(match awaited {
+            Some(awaited) => Decoded::Awaiting(Reassembly::new(packet, awaited)),
+            None => Decoded::Whole(packet),
+        })
+    }
+
+    /// A packet of its parts, if they go together.
+    pub(super) fn assemble(
+        kind: Kind,
+        nsp: Text,
+        id: Option<u64>,
+        data: Option<(Text, Shape)>,
+        limits: &Limits,
+    ) -> Result<Self, ProtocolError> {
+        Ok(match (kind, data) {
             (Kind::Connect, None) => Self::Connect { nsp, data: None },
             (Kind::Connect, Some((data, Shape::Object))) => Self::Connect { nsp, data: Some(data) },
             (Kind::Disconnect, None) => Self::Disconnect { nsp },
@@ -97,16 +112,25 @@ impl Packet {
             // v5 asks for an object or a string; a v4 server sends whatever a middleware's error carried.
             (Kind::ConnectError, Some((data, _))) => Self::ConnectError { nsp, data },
             _ => return Err(INVALID_PAYLOAD),
-        };
-        Ok(match awaited {
-            Some(awaited) => Decoded::Awaiting(Reassembly::new(packet, awaited)),
-            None => Decoded::Whole(packet),
         })
     }
 
-    /// The textual part. Attachments are announced by count; they are sent after it, in order.
-    pub fn encode(&self, into: &mut Vec<u8>) {
-        let (kind, id, data) = match self {
+    /// With what its placeholders stand for, if it can have any.
+    pub(super) fn with_attachments(mut self, attachments: Vec<Bytes>) -> Result<Self, ProtocolError> {
+        if attachments.is_empty() {
+            return Ok(self);
+        }
+        let payload = self.payload_mut().ok_or(INVALID_PAYLOAD)?;
+        if !binary::placeholders_point_to(attachments.len(), &payload.text) {
+            return Err(binary::ILLEGAL);
+        }
+        payload.attachments = attachments;
+        Ok(self)
+    }
+
+    /// Its kind, its id and its data.
+    pub(super) fn parts(&self) -> (Kind, Option<u64>, Option<&str>) {
+        match self {
             Self::Connect { data, .. } => (Kind::Connect, None, data.as_deref()),
             Self::Disconnect { .. } => (Kind::Disconnect, None, None),
             Self::Event { id, payload, .. } => {
@@ -116,7 +140,12 @@ impl Packet {
                 (payload.kind(Kind::Ack, Kind::BinaryAck), Some(*id), Some(&*payload.text))
             }
             Self::ConnectError { data, .. } => (Kind::ConnectError, None, Some(&**data)),
-        };
+        }
+    }
+
+    /// The textual part. Attachments are announced by count; they are sent after it, in order.
+    pub fn encode(&self, into: &mut Vec<u8>) {
+        let (kind, id, data) = self.parts();
         let (nsp, data) = (self.nsp(), data.unwrap_or_default());
         into.reserve(nsp.len() + data.len() + ENVELOPE);
         into.push(b'0' + kind as u8);
@@ -206,7 +235,7 @@ impl From<Text> for Payload {
 
 /// The type of a packet as its first digit says it.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Connect = 0,
     Disconnect = 1,
     Event = 2,
@@ -217,6 +246,27 @@ enum Kind {
 }
 
 impl Kind {
+    /// The kind that a number stands for where attachments need no kinds of their own.
+    pub(super) fn packed(number: u64) -> Option<Self> {
+        Some(match number {
+            0 => Self::Connect,
+            1 => Self::Disconnect,
+            2 => Self::Event,
+            3 => Self::Ack,
+            4 => Self::ConnectError,
+            _ => return None,
+        })
+    }
+
+    /// The same kind without attachments.
+    pub(super) fn without_binary(self) -> Self {
+        match self {
+            Self::BinaryEvent => Self::Event,
+            Self::BinaryAck => Self::Ack,
+            Self::Connect | Self::Disconnect | Self::Event | Self::Ack | Self::ConnectError => self,
+        }
+    }
+
     fn is_binary(self) -> bool {
         matches!(self, Self::BinaryEvent | Self::BinaryAck)
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ferrio_protocol::engine::{self, Frame, Handshake, Revision, Transport, payload};
 use ferrio_protocol::session::{Layer, Settings};
-use ferrio_protocol::socket::Payload;
+use ferrio_protocol::socket::{Payload, Serializer};
 use ferrio_protocol::{Cause, Dialect, Event, Input, Item, Limits, Message, Output, Session, Text, Via};
 
 /// How long things take, from a seed.
@@ -87,6 +87,7 @@ pub(crate) fn settings() -> Settings {
         upgrade_timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(45),
         close_timeout: Duration::from_secs(30),
+        serializer: Serializer::Json,
         allow_upgrades: true,
         layer: Layer::SocketIo,
         initial: None,
@@ -173,7 +174,10 @@ impl Pair {
             0 => format!(r#"["n",{number}]"#),
             _ => format!(r#"["n",{number},{{"_placeholder":true,"num":0}}]"#),
         };
-        self.queue(from, [Message::event(&Text::from(nsp), None, Payload { text: text.into(), attachments })]);
+        self.queue(
+            from,
+            [Message::event(&Text::from(nsp), None, Payload { text: text.into(), attachments }, Serializer::Json)],
+        );
     }
 
     fn queue(&mut self, from: Side, messages: impl IntoIterator<Item = Message>) {

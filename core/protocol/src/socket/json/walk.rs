@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::JsonRules;
 
 /// Is told what the walk passes. For the bare check it is `()`, and costs nothing.
-pub(super) trait Visitor {
+pub(in crate::socket) trait Visitor {
     /// An object or array begins at `start`.
     fn open(&mut self, start: usize);
     /// A key of the innermost object, quotes included.
@@ -28,13 +28,13 @@ impl Visitor for () {
 
 /// Why a text was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(in crate::socket) enum Flaw {
     Depth,
     Syntax,
 }
 
 /// Walks the whole of `bytes`, which must be UTF-8.
-pub(super) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl Visitor) -> Result<(), Flaw> {
+pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl Visitor) -> Result<(), Flaw> {
     // The bracket that each open container waits for.
     let mut open: SmallVec<[u8; 128]> = SmallVec::new();
     let mut at = 0;
