@@ -49,7 +49,7 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn listen(&self, address: String, certificate: Option<String>, key: Option<String>) -> Result<String> {
         let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
-        let bound = self.with(|engine| engine.listen(&address, tls.as_ref()))?;
+        let bound = self.with(|engine| engine.listen(&address, tls.as_ref(), None))?;
         bound.map(|address| address.to_string()).map_err(|error| errors::listen(&address, &error))
     }
 
