@@ -32,7 +32,6 @@ use pyo3::types::PyDict;
 use crate::dispatch::{self, Call, Then};
 use crate::engine::ServerCore;
 use crate::ffi::{self, Step};
-use crate::state::Running;
 use crate::table::Gil;
 
 /// Events in one drain, at most: the loop has others to serve.
@@ -383,12 +382,14 @@ impl Worker {
                 Some(idle) if idle.is(slf) => state.idle.take(),
                 _ => None,
             };
-            (state.running().and_then(Running::event_loop).map(|event_loop| event_loop.call_soon.clone_ref(py)), idle)
+            // Also in a fork, which has this loop and its Tasks, and nothing of the engine.
+            let running = state.running.as_ref().and_then(|running| running.event_loop().ok());
+            (running.map(|event_loop| event_loop.call_soon.clone_ref(py)), idle)
         };
         let call_soon = match call_soon {
-            Ok(call_soon) => call_soon,
+            Some(call_soon) => call_soon,
             // The engine is gone; the loop is not.
-            Err(_) => py.import("asyncio")?.call_method0("get_running_loop")?.getattr("call_soon")?.unbind(),
+            None => py.import("asyncio")?.call_method0("get_running_loop")?.getattr("call_soon")?.unbind(),
         };
         let options = PyDict::new(py);
         options.set_item("context", wakeup.context)?;

@@ -68,6 +68,7 @@ HOSTS = {
     "aiohttp": Host(("aiohttp",), [*PYTHON, "served.py", "aiohttp", "{port}"], page=True),
     "tornado": Host(("tornado",), [*PYTHON, "served.py", "tornado", "{port}"], page=True),
     "sanic": Host(("sanic",), [*PYTHON, "served.py", "sanic", "{port}"], page=True),
+    "hosted": Host(("fastapi",), [*PYTHON, "served.py", "hosted", "{port}"], reachable=False, page=True),
     "native": Host((), [*PYTHON, "served.py", "native", "{port}"], reachable=False),
 }
 

@@ -14,7 +14,7 @@ from hosts import HOSTS, Served
 from peers import patiently
 
 #: The original cannot be served by itself, nor by this Sanic; under these other two it does not end when told.
-NOT_ORIGINAL = {"native", "sanic", "granian", "gunicorn", "gunicorn-preload"}
+NOT_ORIGINAL = {"native", "hosted", "sanic", "granian", "gunicorn", "gunicorn-preload"}
 
 
 def cases():
@@ -86,6 +86,7 @@ async def test_environ_knows_the_request(start, connect, name, take_over):
         "tornado": ("tornado.handler", "Handler"),
         "sanic": ("sanic.request", "Request"),
         "native": ("wsgi.version", "tuple"),
+        "hosted": ("wsgi.version", "tuple"),
     }.get(name, ("asgi.scope", "dict"))
     served = await start(name, take_over)
     headers = {"X-Forwarded-Proto": "https", "X-Own": "yes"}

@@ -5,6 +5,7 @@ test is named by ``FERRIO_TEST_MODULE``.
 """
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -164,6 +165,11 @@ async def native(port):
     await asyncio.gather(serving, return_exceptions=True)
 
 
+async def hosted(port):
+    app = fastapi()
+    await socketio.serve(app, "127.0.0.1", port)
+
+
 async def until_told():
     told = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -191,6 +197,7 @@ if __name__ == "__main__":
     if way == "sanic":
         sanic(port)
     else:
-        asyncio.run(globals()[way](port))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(globals()[way](port))
 elif (way := os.environ.get("FERRIO_TEST_WAY")) is not None:
     app = globals()[way]()
