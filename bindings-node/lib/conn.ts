@@ -106,10 +106,23 @@ export class Conn extends EventEmitter {
 
   /**
    * Packets that were made and not yet handed to the transport. Listed only while somebody listens for `flush` or `drain`;
-   * `socket.bufferedAmount` costs nothing to keep.
+   * {@link bufferedAmount} knows always.
    */
   get writeBuffer(): ConnPacket[] {
     return this.waiting ?? [];
+  }
+
+  /** Bytes that wait to be sent: what was sent to this client alone and has not left yet, and broadcasts once they are encoded. */
+  get bufferedAmount(): number {
+    return this.readyState === "closed" ? 0 : this._engine.buffered(this._key);
+  }
+
+  /** Resolves when everything sent so far has been handed to the transport, or the connection has ended. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.readyState === "closed") resolve();
+      else this._engine.whenWritten(this._key, resolve);
+    });
   }
 
   /**

@@ -40,6 +40,7 @@ export class Engine {
   readonly receipts = new Map<number, () => void>();
   /** Who wants to be told of the packets of every new connection. */
   private readonly watchers = new Set<object>();
+  private readonly mourners: (() => void)[] = [];
 
   private native: NativeEngine | undefined;
   private readonly rounds: Rounds;
@@ -315,9 +316,10 @@ export class Engine {
     return this.native?.stamp(nsp) ?? undefined;
   }
 
-  buffered(socket: number): number {
+  /** Bytes waiting to be sent to a connection. */
+  buffered(conn: number): number {
     this.flush();
-    return this.native?.buffered(socket) ?? 0;
+    return this.native?.buffered(conn) ?? 0;
   }
 
   /** Whether what is sent to a connection now leaves now: a poll waits, or its WebSocket takes bytes. */
@@ -348,6 +350,12 @@ export class Engine {
     this.native?.close();
   }
 
+  /** Calls back when the engine has closed. */
+  whenOver(callback: () => void): void {
+    if (this.closed) callback();
+    else this.mourners.push(callback);
+  }
+
   /** @internal The engine has closed. Nothing answers any more: what crossed with the closing is answered here. */
   _over(): void {
     this.native?.dispose();
@@ -359,6 +367,7 @@ export class Engine {
     const receipts = [...this.receipts.values()];
     this.receipts.clear();
     for (const receipt of receipts) receipt();
+    for (const callback of this.mourners.splice(0)) callback();
   }
 }
 

@@ -12,8 +12,12 @@ import { CommandKind, type Commands, HEADERS } from "./records";
 /** Response headers, open to change until they are sent. */
 export type Headers = Record<string, string | string[] | number>;
 
-/** Whatever of the http server's may have opened a connection. */
-export type Cause = Exchange | Link;
+/** Whatever may have opened a connection. */
+export interface Cause {
+  /** Whose http server it came through; missing if it came through none of Node's. */
+  readonly owner?: IoEngine;
+  readonly request: IncomingMessage;
+}
 
 /** A request on its way through the engine. */
 export class Exchange {
@@ -183,8 +187,8 @@ class TakenLink implements Link {
   }
 }
 
-/** Connections that were taken over keep the process alive, as any does; an unread handle by itself does not. */
-const keepAlive = {
+/** What keeps the process alive though Node does not know of it: connections that were taken over, ports of the engine's. */
+export const keepAlive = {
   links: 0,
   timer: undefined as NodeJS.Timeout | undefined,
 

@@ -84,14 +84,14 @@ export class IoEngine extends EventEmitter {
    * @param options - the path (`/engine.io` if not given), and what to do with upgrades that nobody answers
    */
   attach(server: HttpServer, options: Partial<AttachOptions> = {}): void {
-    this.start();
+    this.run();
     attach(this, server, options);
     server.on("close", () => this.close());
-    server.on("listening", () => this.start());
+    server.on("listening", () => this.run());
   }
 
-  /** Has the engine run, as the options and the listeners want it. */
-  private start(): void {
+  /** @internal Has the engine run, as the options and the listeners want it. */
+  protected run(): void {
     this.source.start();
     const engine = this.source.current();
     if (engine === undefined || engine === this.told) return;

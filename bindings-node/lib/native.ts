@@ -17,7 +17,8 @@ export interface NativeEngine {
   rooms(socket: number): string[];
   members(nsp: string, rooms: string[], except: string[]): number[];
   stamp(nsp: string): string | null;
-  buffered(socket: number): number;
+  /** Bytes waiting to be sent to a connection. */
+  buffered(conn: number): number;
   /** Whether what is sent to a connection now leaves now. */
   writable(conn: number): boolean;
   /** Listens on a port of the engine's own. `certificate` and `key` are PEM files. @returns the address */

@@ -58,6 +58,16 @@ export interface EngineOptions {
   addTrailingSlash: boolean;
 }
 
+/** Where the engine listens by itself. */
+export interface NativeListenerOptions {
+  /** The address. `::`, which is every address of IPv6 and IPv4. */
+  host?: string;
+  /** Path of the certificate chain (PEM): the port speaks TLS. */
+  certificate?: string;
+  /** Path of the private key (PEM). */
+  key?: string;
+}
+
 /** Options of a server. */
 export interface ServerOptions extends EngineOptions {
   /** Path of the HTTP endpoint. `/socket.io`. */
@@ -70,6 +80,11 @@ export interface ServerOptions extends EngineOptions {
   cleanupEmptyChildNamespaces: boolean;
   /** Have clients whose connection broke come back to their id, rooms, data and missed events. Off. */
   connectionStateRecovery: ConnectionStateRecovery;
+  /**
+   * Have the engine listen on the port by itself, without Node's http server: polling costs less, and there is no `httpServer`,
+   * nothing that hangs on it (`allowRequest`, `engine.use()`, the bundles, …), and no other route. False. Not in socket.io.
+   */
+  nativeListener: boolean | NativeListenerOptions;
   /** Threads that do the I/O. 1; more helps only where many connections keep one busy. Not in socket.io. */
   ioThreads: number;
 }
@@ -95,7 +110,7 @@ export function refuseUnsupported(options: Partial<ServerOptions> & Record<strin
 }
 
 /** The engine's options as JSON. What is not given stays out: the defaults are the engine's. @internal */
-export function engineOptions(options: Partial<ServerOptions>): string {
+export function engineOptions(options: Partial<ServerOptions>, more?: object): string {
   const { connectionStateRecovery: recovery } = options;
   return JSON.stringify({
     dialect: "node",
@@ -118,6 +133,7 @@ export function engineOptions(options: Partial<ServerOptions>): string {
       maxSessions: recovery.maxSessions,
     },
     ioThreads: options.ioThreads,
+    ...more,
   });
 }
 

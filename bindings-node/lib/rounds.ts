@@ -4,12 +4,14 @@
  * in another tick the listeners. Endings and new sockets wait until the messages before them were delivered. Promise jobs run
  * between two rounds, so the rounds of one wake-up look to user code like packets that came one read after another.
  */
+import type { IncomingMessage } from "node:http";
 import type { PendingAck } from "./acks";
 import { Batch } from "./batch";
 import type { Conn } from "./conn";
 import type { Engine } from "./engine";
-import type { Cause } from "./exchange";
+import type { Cause, Exchange, Link } from "./exchange";
 import type { NativeEngine } from "./native";
+import { NativeRequest } from "./native-request";
 import type { TransportName } from "./options";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Newcomer, Socket } from "./socket";
@@ -23,7 +25,7 @@ export interface EngineOwner {
   /** A connection opened. */
   opened(conn: number, sid: string, cause: Cause | undefined, protocol: 3 | 4, transport: TransportName): void;
   /** A request is refused; its answer follows. `code`, `message` and `context` are those of `connection_error`. */
-  refused(cause: Cause, code: number, message: string, context: object): void;
+  refused(cause: Exchange | Link, code: number, message: string, context: object): void;
   /** A client asks to join a namespace. */
   connecting(conn: Conn, nsp: string, newcomer: Newcomer): void;
   /** A client that could have come back did not. */
@@ -34,6 +36,13 @@ export interface EngineOwner {
 const NO_ID = -1;
 const ANSWER = -2;
 const NO_ANSWER = -3;
+
+/** What opened a connection on a port of the engine's own. */
+function causeOf(head: [string, string, string, boolean, ...string[]] | null): Cause | undefined {
+  if (head === null) return undefined;
+  const [method, url, remote, secure, ...headers] = head;
+  return { request: new NativeRequest(method, url, remote, secure, headers) as unknown as IncomingMessage };
+}
 
 /** The rounds of one engine. @internal */
 export class Rounds {
@@ -172,9 +181,9 @@ export class Rounds {
     switch (cells[at] as EventKind) {
       case EventKind.Open: {
         batch.at = at + 7;
-        const [sid] = JSON.parse(batch.string(at + 5));
+        const [sid, head] = JSON.parse(batch.string(at + 5));
         const number = cells[at + 2];
-        const cause = engine.exchanges.get(number) ?? engine.links.get(number);
+        const cause = engine.exchanges.get(number) ?? engine.links.get(number) ?? causeOf(head);
         const transport = cells[at + 4] === 0 ? "polling" : "websocket";
         this.owner.opened(key, sid, cause, cells[at + 3] === 3 ? 3 : 4, transport);
         return;

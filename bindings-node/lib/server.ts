@@ -18,6 +18,7 @@ import { Engine } from "./engine";
 import { unsupported } from "./errors";
 import { type EngineSource, IoEngine } from "./io-engine";
 import { Namespace, type NamespaceMiddleware, type NamespaceReservedEvents } from "./namespace";
+import { NativeIoEngine, nativeOptions } from "./native-listener";
 import { engineOptions, refuseUnsupported, type ServerOptions } from "./options";
 import { type ParentMatch, ParentNamespace } from "./parent-namespace";
 import { recoveryOption } from "./recovery";
@@ -124,6 +125,7 @@ export class Server<
     const merged: Partial<ServerOptions> = Object.assign(options, this._opts);
     refuseUnsupported(merged as any);
     merged.path = merged.path || this.settings.path;
+    if (merged.nativeListener) return this.listenNatively(server, merged);
     this.startEngine(merged); // first: if it cannot, there is nothing to clean up
     const http = Number.isNaN(Number(server)) ? (server as HttpServer) : listening(Number(server));
     const engine = new IoEngine(this.source, merged);
@@ -132,6 +134,15 @@ export class Server<
     this.httpServer = http;
     this.engine = engine;
     engine.httpServer = http;
+    return this;
+  }
+
+  private listenNatively(port: unknown, options: Partial<ServerOptions>): this {
+    if (Number.isNaN(Number(port))) {
+      throw new Error('ferrio: the option "nativeListener" needs a port, not an http server');
+    }
+    this.startEngine(options, nativeOptions(options));
+    this.engine = new NativeIoEngine(this.source, this._engine!, Number(port), options);
     return this;
   }
 
@@ -164,9 +175,11 @@ export class Server<
     // The original awaits its adapters at this point; what a program does right after close() still comes before.
     await undefined;
     this.engine.close();
-    this._engine?.close();
+    const { _engine: engine, httpServer } = this;
+    engine?.close();
     this._engine = undefined;
-    const { httpServer } = this;
+    if (this.engine instanceof NativeIoEngine)
+      await new Promise<void>((resolve) => engine?.whenOver(resolve) ?? resolve());
     if (!httpServer) return callback?.();
     await new Promise<void>((resolve) => {
       httpServer.close((error) => {
@@ -193,6 +206,7 @@ export class Server<
   connectTimeout(ms?: number): this | number {
     if (ms === undefined) return this.settings.connectTimeout;
     this.settings.connectTimeout = ms;
+    this._engine?.configure({ connectTimeout: ms });
     return this;
   }
 
@@ -274,11 +288,11 @@ export class Server<
 
   // ---- the engine ----
 
-  private startEngine(options: Partial<ServerOptions>): void {
+  private startEngine(options: Partial<ServerOptions>, more?: object): void {
     const { connectTimeout } = this.settings;
     // Of the constructor's alone, as in socket.io.
     const { connectionStateRecovery } = this._opts;
-    const settings = engineOptions({ ...options, connectTimeout, connectionStateRecovery });
+    const settings = engineOptions({ ...options, connectTimeout, connectionStateRecovery }, more);
     if (this._engine === undefined) {
       this.engineSettings = settings;
       this.runEngine();

@@ -258,6 +258,22 @@ export class Socket<
     return this;
   }
 
+  /**
+   * Bytes that wait to be sent to this client, in all its namespaces. Who sends without end watches it: at a limit the engine
+   * gives such a client up. Not in socket.io.
+   */
+  get bufferedAmount(): number {
+    return this.conn.bufferedAmount;
+  }
+
+  /**
+   * Resolves when everything emitted so far has been handed to the transport (over polling: to a poll), or the client has gone.
+   * Not in socket.io.
+   */
+  drain(): Promise<void> {
+    return this.conn.drained();
+  }
+
   // ---- rooms ----
 
   /** Joins rooms. At once. */

@@ -33,7 +33,10 @@ export function verify(
   }
 
   if (sid) {
-    if (!Object.hasOwn(clients, sid)) return refusal(ERRORS.UNKNOWN_SID, { sid });
+    if (!Object.hasOwn(clients, sid)) {
+      // A session that is closing is not among the clients any more, and has its last poll to come: the engine knows.
+      return upgrade ? refusal(ERRORS.UNKNOWN_SID, { sid }) : undefined;
+    }
     const client = clients[sid];
     const previousTransport = client.transport.name;
     if (!upgrade && previousTransport !== transport) {

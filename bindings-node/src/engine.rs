@@ -111,10 +111,10 @@ impl JsEngine {
         self.with(|engine| engine.stamp(&nsp))
     }
 
-    /// Bytes waiting to be sent to a socket's connection.
+    /// Bytes waiting to be sent to a connection.
     #[napi(catch_unwind)]
-    pub fn buffered(&self, socket: f64) -> Result<f64> {
-        self.with(|engine| engine.buffered(SocketId(socket as u64)).0 as f64)
+    pub fn buffered(&self, conn: f64) -> Result<f64> {
+        self.with(|engine| engine.conn_buffered(ConnId(conn as u64)) as f64)
     }
 
     /// Whether what is sent to a connection now leaves now.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { ask, openPoll, POLL, WEBSOCKET } from "./http.mjs";
-import { event, settled, start } from "./support.mjs";
+import { event, isOriginal, settled, start } from "./support.mjs";
 
 /** A WebSocket that speaks Engine.IO by hand. */
 async function bare(t, server, path = WEBSOCKET) {
@@ -220,6 +220,22 @@ test("the life of a connection, and why it ended", async (t) => {
   assert.equal(server.io.engine.clientsCount, 0);
 });
 
+test("what was sent before a disconnect reaches the last poll", async (t) => {
+  const server = await start(t);
+  const { path } = await openPoll(server);
+  const accepted = event(server.io, "connection");
+  await ask(server, path, { method: "POST", body: "40" });
+  const [socket] = await accepted;
+  await ask(server, path);
+  const gone = event(socket, "disconnect");
+  socket.emit("last");
+  socket.disconnect(true);
+  await gone;
+  await new Promise(setImmediate);
+  assert.ok((await ask(server, path)).text.startsWith(`42["last"]\x1e41`));
+  assert.match((await ask(server, path)).text, /1$/); // the end itself
+});
+
 test("a message over the limit ends the connection, and says so", async (t) => {
   const server = await start(t, { maxHttpBufferSize: 1000 });
   const { client, socket } = await server.pair();
@@ -270,4 +286,49 @@ test("options may change while the server runs", async (t) => {
   opts.cookie = { name: "later", path: "/", httpOnly: true, sameSite: "lax" };
   const { headers } = await ask(server, POLL);
   assert.match(headers["set-cookie"][0], /^later=/);
+});
+
+test("what waits for a client, and when it has left", { skip: isOriginal && "socket.io has neither" }, async (t) => {
+  const server = await start(t);
+  const { path } = await openPoll(server);
+  const accepted = event(server.io, "connection");
+  await ask(server, path, { method: "POST", body: "40" });
+  const [socket] = await accepted;
+  await ask(server, path);
+  await socket.drain(); // nothing to wait for
+  assert.equal(socket.bufferedAmount, 0);
+  socket.emit("long", "x".repeat(10_000));
+  assert.ok(socket.bufferedAmount > 10_000);
+  let left = false;
+  const drained = socket.drain().then(() => {
+    left = true;
+  });
+  await new Promise((resolve) => socket.conn._engine.write([], [], 0, resolve)); // the engine has seen all of it
+  assert.equal(left, false);
+  assert.equal(socket.conn.transport.writable, false);
+  assert.match((await ask(server, path)).text, /^42\["long","x+"\]$/);
+  await drained;
+  assert.equal(socket.bufferedAmount, 0);
+
+  socket.emit("lost");
+  const over = socket.drain();
+  socket.disconnect(true);
+  await ask(server, path);
+  await over;
+  await socket.drain();
+  assert.equal(socket.bufferedAmount, 0);
+});
+
+test("one who sends without end can wait for a slow client", { skip: isOriginal && "as above" }, async (t) => {
+  const server = await start(t, {}, { path: "websocket" });
+  const { client, socket } = await server.pair();
+  let received = 0;
+  client.on("part", ({ length }) => (received += length));
+  const part = Buffer.alloc(1 << 20);
+  for (let n = 0; n < 64; n++) {
+    socket.emit("part", part);
+    if (socket.bufferedAmount > 4 << 20) await socket.drain();
+  }
+  await settled(client, socket);
+  assert.equal(received, 64 << 20);
 });

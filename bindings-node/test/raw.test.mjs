@@ -139,7 +139,7 @@ test("a refusal is told with its request", ours, async (t) => {
   const { io, url } = await serve(t, {}, { refused: (cause, ...what) => told([cause.request.method, ...what]) });
   // A session that has just ended: here it is still known.
   const ended = { protocol: 4, transport: { name: "polling" }, _upgrading() {} };
-  Object.assign(io.clients, { "n\u00f6body": ended, x: ended });
+  Object.assign(io.clients, { x: ended });
   t.after(() => {
     for (const sid of Object.keys(io.clients)) delete io.clients[sid];
   });

@@ -183,6 +183,12 @@ impl Engine {
         self.socket(socket).map(|socket| socket.connection().buffered()).unwrap_or_default()
     }
 
+    /// [`Self::buffered`], of a connection.
+    pub fn conn_buffered(&self, conn: ConnId) -> usize {
+        let conn = self.check().ok().and_then(|()| self.parts.shared.conn(conn));
+        conn.map_or(0, |conn| conn.buffered().0)
+    }
+
     /// Whether what is sent to a connection now leaves now: a GET waits, or the WebSocket takes bytes.
     pub fn writable(&self, conn: ConnId) -> bool {
         self.check().is_ok() && self.parts.shared.conn(conn).is_some_and(|conn| conn.is_writable())

@@ -135,7 +135,7 @@ impl Connection {
 
     /// Nothing is stuck: what is sent now leaves now. On polling, that a GET waits.
     pub fn is_writable(&self) -> bool {
-        self.outbound.lock().is_writable()
+        self.outbound.lock().is_writable() && self.backlog.bytes() == 0
     }
 
     /// The sockets of this connection that have not ended.
