@@ -136,7 +136,9 @@ every_face = @failed=; for face in $(FACES); do $(1) --face $$face || failed="$$
 test-scenarios: addon wheel programs tests/node_modules/.done ## scenarios, conformance, hostile input against every face (FACES=node)
 	$(call every_face,node tests/run.mjs)
 
+# What differs between the ways of serving is how packets travel, not what the engine says.
 .PHONY: test-interop
+test-interop: FACES += python-framed python-hosted python-hypercorn python-granian python-gunicorn python-aiohttp python-tornado
 test-interop: addon wheel programs tests/node_modules/.done ## the official clients of Node and Python against every face
 	$(call every_face,node tests/interop/run.mjs)
 	$(call every_face,$(PYTHON) tests/interop/run.py)

@@ -148,7 +148,7 @@ async def settles(pid: int, expected: int) -> int:
 
     def steady() -> bool:
         last.append(descriptors(pid))
-        return (expected > 0 and last[-1] <= expected) or len(set(last[-200:])) == 1 and len(last) > 200
+        return (expected > 0 and last[-1] <= expected) or (len(set(last[-200:])) == 1 and len(last) > 200)
 
     await until(steady)
     return last[-1] - expected

@@ -66,5 +66,8 @@ async def tell_who_is_there(room):
     await sio.emit("users", [who["name"] for who in people.values() if who["room"] == room], room=room)
 
 
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 3002
-uvicorn.run(socketio.ASGIApp(sio, page), host="127.0.0.1", port=port, log_level="warning")
+app = socketio.ASGIApp(sio, page)
+
+if __name__ == "__main__":
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 3002
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")

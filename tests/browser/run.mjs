@@ -1,5 +1,6 @@
 // The demo's page in headless Chromium: two people chat through one server, then the server is restarted.
-// node tests/browser/run.mjs [--face node|python|rust|original-node|original-python]; without: the three of ferrio.
+// node tests/browser/run.mjs [--face node|python|rust|original-node|original-python|python-serve|python-hypercorn|python-granian
+// |python-gunicorn]; without: the three of ferrio, and Python's `serve`.
 import { existsSync, statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
@@ -17,13 +18,19 @@ const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 const PROGRAMS = {
   node: { language: "Node", command: () => [process.execPath, here("../../demo/node/server.mjs")] },
   python: { language: "Python", command: () => [python, here("../../demo/python/server.py")] },
+  ...Object.fromEntries(
+    ["serve", "hypercorn", "granian", "gunicorn"].map((name) => [
+      `python-${name}`,
+      { language: "Python", command: () => [python, here("serve.py"), name] },
+    ]),
+  ),
   rust: { language: "Rust", command: () => [newestRust()] },
   "original-node": { language: "Node", command: () => [process.execPath, here("../../demo/node/server.mjs")], env: original },
   "original-python": { language: "Python", command: () => [python, here("../../demo/python/server.py")], env: original },
 };
 
 const { values: options } = parseArgs({
-  options: { face: { type: "string", multiple: true, default: ["node", "python", "rust"] }, verbose: { type: "boolean", default: false } },
+  options: { face: { type: "string", multiple: true, default: ["node", "python", "python-serve", "rust"] }, verbose: { type: "boolean", default: false } },
 });
 
 // A browser in a container: no sandbox of its own, and no calls home.

@@ -3,9 +3,10 @@ program do the same. The module under test comes in as an argument, so the origi
 
 import asyncio
 import os
-import signal
 import sys
 from urllib.parse import parse_qs
+
+import servers
 
 NAMESPACES = ["/", "/custom", "/admin", "/slow"] + [f"/dyn-{n}" for n in range(100)]
 
@@ -19,7 +20,7 @@ def main(socketio) -> None:
     ours = socketio.__name__ == "ferrio"
     more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if ours else {}
     sio = socketio.AsyncServer(
-        async_mode="asgi",
+        async_mode=servers.mode(),
         ping_interval=milliseconds("FERRIO_TEST_PING_INTERVAL", 300),
         ping_timeout=milliseconds("FERRIO_TEST_PING_TIMEOUT", 200),
         max_http_buffer_size=1_000_000,
@@ -30,8 +31,8 @@ def main(socketio) -> None:
     lives: dict = {}  # sid -> what happened to it, in order
     for namespace in NAMESPACES:
         serve(socketio, sio, namespace, reasons, lives)
-    run = native if os.environ.get("FERRIO_TEST_NATIVE") == "1" else under_uvicorn
-    asyncio.run(run(socketio, sio, int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    run = servers.SERVERS[os.environ.get("FERRIO_TEST_SERVER", "uvicorn")]
+    run(socketio, sio, int(sys.argv[1]) if len(sys.argv) > 1 else 0)
 
 
 def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
@@ -157,32 +158,3 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
     @on("server-disconnect")
     async def server_disconnect(sid, close):
         await sio.disconnect(sid, namespace=namespace)
-
-
-async def under_uvicorn(socketio, sio, port: int) -> None:
-    import uvicorn
-
-    app = socketio.ASGIApp(sio, socketio_path="/socket.io/")
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-
-    async def announce():
-        while not server.started:
-            await asyncio.sleep(0.01)
-        print("ready", server.servers[0].sockets[0].getsockname()[1], flush=True)
-
-    await asyncio.gather(server.serve(), announce())
-
-
-async def native(socketio, sio, port: int) -> None:
-    serving = asyncio.create_task(sio.serve("127.0.0.1", port))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            print("ready", port, flush=True)
-            break
-        except OSError:
-            await asyncio.sleep(0.01)
-    await asyncio.gather(serving, return_exceptions=True)

@@ -12,9 +12,21 @@ const FACES = {
   "python-socketio": { dialect: "python", original: true, command: () => [python(), here("../faces/python_socketio.py")] },
   node: { dialect: "node", command: () => [process.execPath, here("../faces/node.cjs")] },
   python: { dialect: "python", command: () => [python(), here("../faces/python.py")] },
-  "python-native": { dialect: "python", command: () => [python(), here("../faces/python.py")], env: { FERRIO_TEST_NATIVE: "1" } },
+  // Nothing taken over: every request and message goes through the server's own interface.
+  "python-framed": pythonUnder("uvicorn", { FERRIO_NO_TAKEOVER: "1" }),
+  "python-native": pythonUnder("native"),
+  "python-hosted": pythonUnder("hosted"),
+  "python-hypercorn": pythonUnder("hypercorn"),
+  "python-granian": pythonUnder("granian"),
+  "python-gunicorn": pythonUnder("gunicorn"),
+  "python-aiohttp": pythonUnder("aiohttp"),
+  "python-tornado": pythonUnder("tornado"),
   rust: { dialect: "node", command: () => [rust()] },
 };
+
+function pythonUnder(server, env = {}) {
+  return { dialect: "python", command: () => [python(), here("../faces/python.py")], env: { FERRIO_TEST_SERVER: server, ...env } };
+}
 
 // Every server the tests start is configured by one of these. The `quick` one has the intervals of the public
 // protocol suites, but waits longer for a pong, for both ends may share a busy machine; in the `calm` one no timer can

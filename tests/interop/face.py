@@ -31,14 +31,15 @@ FACES = {
     "python-socketio": ("python", True, lambda: [sys.executable, str(TESTS / "faces/python_socketio.py")], {}),
     "node": ("node", False, lambda: [NODE, str(TESTS / "faces/node.cjs")], {}),
     "python": ("python", False, lambda: [sys.executable, str(TESTS / "faces/python.py")], {}),
-    "python-native": (
-        "python",
-        False,
-        lambda: [sys.executable, str(TESTS / "faces/python.py")],
-        {"FERRIO_TEST_NATIVE": "1"},
-    ),
     "rust": ("node", False, newest_rust, {}),
 }
+#: As in ../harness/face.mjs.
+UNDER = ["native", "hosted", "hypercorn", "granian", "gunicorn", "aiohttp", "tornado"]
+for name, env in {
+    "framed": {"FERRIO_NO_TAKEOVER": "1"},
+    **{name: {"FERRIO_TEST_SERVER": name} for name in UNDER},
+}.items():
+    FACES[f"python-{name}"] = ("python", False, FACES["python"][2], env)
 
 
 class Face:
