@@ -1,4 +1,5 @@
 /** The browser's bundles, `/socket.io/socket.io.js` and its kind, out of the `socket.io-client` package. */
+
 import { createReadStream } from "node:fs";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
@@ -7,6 +8,7 @@ import { createBrotliCompress, createDeflate, createGzip } from "node:zlib";
 import accepts from "accepts";
 import cors from "cors";
 import { intercept } from "./attach";
+import * as debug from "./debug";
 
 /** The encodings we have, the best first. */
 const ENCODERS = { br: createBrotliCompress, gzip: createGzip, deflate: createDeflate } as const;
@@ -46,6 +48,7 @@ function fileName(url: string, path: string): string | undefined {
 }
 
 function serve(name: string, req: IncomingMessage, res: ServerResponse): void {
+  debug.server("bundle %s", name);
   const etag = `"${version}"`;
   const known = req.headers["if-none-match"];
   if (known === etag || known === `W/${etag}`) {

@@ -1,6 +1,7 @@
 /** One Engine.IO connection, as `socket.conn` and `io.engine`'s `connection` event show it. */
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
+import * as debug from "./debug";
 import type { Engine } from "./engine";
 import type { IoEngine } from "./io-engine";
 import type { TransportName } from "./options";
@@ -156,6 +157,7 @@ export class Conn extends EventEmitter {
    */
   close(discard = false): this {
     if (this.readyState === "closed" || (this.readyState === "closing" && !discard)) return this;
+    debug.conn("%s closing (discard: %s)", this.id, discard);
     this.readyState = "closing";
     this._engine.closeConn(this._key, discard);
     return this;
@@ -199,7 +201,8 @@ export class Conn extends EventEmitter {
    */
   _watch(surely = false): this {
     if (this.readyState === "closed") return this;
-    const wanted = this.server._tellsFlushes || WATCHED.some((event) => this.listenerCount(event) > 0);
+    const wanted =
+      this.server._tellsFlushes || debug.conn.enabled || WATCHED.some((event) => this.listenerCount(event) > 0);
     if (surely || wanted !== this.watched) {
       this.watched = wanted;
       this._engine.watch(this._key, wanted);
@@ -218,12 +221,14 @@ export class Conn extends EventEmitter {
   /** @internal A WebSocket of this session has come, or has gone again. */
   _upgrading(on: boolean): void {
     if (this.upgraded || this.upgrading === on) return;
+    debug.transport("%s %s", this.id, on ? "is about to move to a WebSocket" : "stays on polling");
     this.upgrading = on;
     if (on) this.emit("upgrading", new Transport(this, "websocket"));
   }
 
   /** @internal */
   _upgraded(): void {
+    debug.transport("%s moved to a WebSocket", this.id);
     this.upgraded = true;
     this.upgrading = false;
     this.ownTransport = undefined;
@@ -239,6 +244,7 @@ export class Conn extends EventEmitter {
   /** @internal An Engine.IO packet, for this connection is watched: one that was just made (`sent`), or received. */
   _packet(sent: boolean, type: PacketType, data: string | Buffer | undefined): void {
     if (!this.watched) this._engine.watch(this._key, false); // it was when the session opened
+    debug.conn("%s %s %s %o", this.id, sent ? "made" : "got", type, data);
     const packet: ConnPacket = data === undefined ? { type } : { type, data };
     if (sent) return this.made(packet);
     this.emit("packet", packet);
@@ -276,6 +282,7 @@ export class Conn extends EventEmitter {
 
   /** @internal */
   _closed(reason: DisconnectReason, detail: string): void {
+    debug.conn("%s closed: %s %s", this.id, reason, detail);
     this.readyState = "closed";
     this.upgrading = false;
     this.server._closed(this);

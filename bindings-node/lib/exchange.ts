@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import * as debug from "./debug";
 import type { Engine } from "./engine";
 import type { IoEngine } from "./io-engine";
 import { CommandKind, type Commands, HEADERS } from "./records";
@@ -65,6 +66,7 @@ export class Exchange {
   /** Sends the engine's answer. `flat` has names and values in turn, `opened` is the session that it opens. */
   respond(status: number, flat: string[], body: string | Buffer, opened: string | null): void {
     const { request, response } = this;
+    debug.polling("%s %s: %d, %d bytes", request.method, request.url, status, body.length);
     this.answered = true;
     if (response.destroyed) return;
     const headers: Headers = {};
@@ -108,6 +110,7 @@ export function openLink(
   socket.setTimeout(0);
   socket.setNoDelay(true);
   const descriptor = takeable(socket);
+  debug.ws("%s: %s", request.url, descriptor === undefined ? "bytes through Node" : "taken over");
   if (descriptor === undefined) new FedLink(engine, owner, request, socket).open(start, headers, sid);
   else new TakenLink(engine, owner, request, socket).open(descriptor, start, headers, sid);
 }

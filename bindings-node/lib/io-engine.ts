@@ -6,6 +6,7 @@ import type { Socket as NetSocket } from "node:net";
 import cors from "cors";
 import { type AttachOptions, attach } from "./attach";
 import { Conn } from "./conn";
+import * as debug from "./debug";
 import type { Engine } from "./engine";
 import { type Cause, Exchange, type Headers, openLink } from "./exchange";
 import { queryOf } from "./handshake";
@@ -108,6 +109,7 @@ export class IoEngine extends EventEmitter {
 
   /** Closes all connections, dropping what waits to be sent. */
   close(): this {
+    debug.engine("closing all connections");
     for (const conn of Object.values(this.clients)) conn.close(true);
     return this;
   }
@@ -122,6 +124,7 @@ export class IoEngine extends EventEmitter {
 
   /** Answers an HTTP request, whatever its path. */
   handleRequest(req: IncomingMessage, res: ServerResponse): void {
+    debug.engine("%s %s", req.method, req.url);
     const request = prepare(req);
     request.res = res;
     this.decide(request, res, false, (refused, sid) => {
@@ -135,6 +138,7 @@ export class IoEngine extends EventEmitter {
 
   /** Answers an HTTP upgrade, whatever its path. */
   handleUpgrade(req: IncomingMessage, socket: NetSocket, head: Buffer): void {
+    debug.engine("upgrade %s", req.url);
     const request = prepare(req);
     socket.on("error", ignore);
     const response = new UpgradeResponse(request, socket);
@@ -166,6 +170,7 @@ export class IoEngine extends EventEmitter {
       done(refused, NO_ID);
     };
     const checked = (failure?: unknown) => {
+      if (failure) debug.engine("a middleware failed: %s", failure);
       if (failure) return refuse(refusal(ERRORS.BAD_REQUEST, { name: "MIDDLEWARE_FAILURE" }));
       const refused = verify(req, upgrade, this.opts, this.clients);
       if (refused) return refuse(refused);
@@ -236,7 +241,7 @@ export class IoEngine extends EventEmitter {
   /** Who hears of a connection may want to hear of its packets, from the first on. */
   private watch(): this {
     const flushes = this.listenerCount("flush") > 0 || this.listenerCount("drain") > 0;
-    this.told?.watchNew(this, flushes || this.listenerCount("connection") > 0);
+    this.told?.watchNew(this, flushes || this.listenerCount("connection") > 0 || debug.conn.enabled);
     if (flushes !== this._tellsFlushes) {
       this._tellsFlushes = flushes;
       for (const conn of Object.values(this.clients)) conn._watch();
@@ -265,6 +270,7 @@ export class IoEngine extends EventEmitter {
   ): void {
     const watched = engine.watchesNew;
     const conn = new Conn(this, engine, key, sid, cause?.request, protocol, transport, watched);
+    debug.engine('session "%s" opened over %s', sid, transport);
     engine.conns.add(conn);
     this.clients[sid] = conn;
     this.clientsCount++;
@@ -299,6 +305,7 @@ export class IoEngine extends EventEmitter {
 
   /** @internal A request was refused. */
   _refused(req: IncomingMessage, { code, context }: Refusal): void {
+    debug.engine("refused: %s %o", ERROR_MESSAGES[code], context);
     const error: ConnectionError = { req, code, message: ERROR_MESSAGES[code], context };
     this.emit("connection_error", error);
   }

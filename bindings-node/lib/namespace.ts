@@ -1,7 +1,9 @@
 /** A namespace: who is in it, who may come in, and what it is told. */
+
 import type { ManyAcks } from "./acks";
 import { type BroadcastFlags, BroadcastOperator, type RemoteSocket } from "./broadcast-operator";
 import type { Conn } from "./conn";
+import * as debug from "./debug";
 import {
   callListeners,
   type DecorateAcksOfMany,
@@ -212,6 +214,7 @@ export class Namespace<
   /** @internal A client wants in. */
   _add(conn: Conn, newcomer: Newcomer): void {
     const socket = new Socket(this, conn, newcomer);
+    debug.namespace("%s: socket %s wants in", this.name, socket.id);
     conn._engine.sockets.add(socket as unknown as Socket);
     conn._sockets.push(socket as unknown as Socket);
     this.connecting.add(socket);
@@ -227,6 +230,7 @@ export class Namespace<
 
   /** @internal A socket is no more, or was never let in. */
   _left(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
+    debug.namespace("%s: socket %s left", this.name, socket.id);
     this.sockets.delete(socket.id);
     this.connecting.delete(socket);
     this.forgetIfEmpty();

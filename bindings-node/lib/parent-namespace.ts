@@ -1,6 +1,8 @@
 /** Namespaces that are made when a client asks for them. */
+
 import type { ManyAcks } from "./acks";
 import type { BroadcastFlags, RemoteSocket } from "./broadcast-operator";
+import * as debug from "./debug";
 import { callListeners, type DefaultEventsMap, type EventsMap } from "./emitter";
 import { Namespace } from "./namespace";
 import type { Room } from "./rooms";
@@ -53,6 +55,7 @@ export class ParentNamespace<
   /** @internal */
   _createChild(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
     const { server } = this;
+    debug.parent("%s makes %s", this.name, name);
     const child = new Namespace(server, name);
     child._fns = this._fns.slice();
     for (const event of ["connect", "connection"] as const) {

@@ -1,4 +1,5 @@
 /** The server: namespaces on one engine, attached to Node's http server. */
+
 import { EventEmitter } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { Http2SecureServer, Http2Server } from "node:http2";
@@ -6,6 +7,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
 import { serveClientFiles } from "./client-files";
 import type { Conn } from "./conn";
+import * as debug from "./debug";
 import {
   type DecorateAcksOfMany,
   type DefaultEventsMap,
@@ -128,6 +130,7 @@ export class Server<
     if (merged.nativeListener) return this.listenNatively(server, merged);
     this.startEngine(merged); // first: if it cannot, there is nothing to clean up
     const http = Number.isNaN(Number(server)) ? (server as HttpServer) : listening(Number(server));
+    debug.server("attached at %s, options %o", merged.path, merged);
     const engine = new IoEngine(this.source, merged);
     engine.attach(http, merged);
     if (this.settings.serveClient) serveClientFiles(http, () => this.settings.path, this._opts.cors);
@@ -250,6 +253,7 @@ export class Server<
   }
 
   private createNamespace(name: string): Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    debug.server("namespace %s made", name);
     const namespace = new Namespace(this, name);
     this._nsps.set(name, namespace);
     if (name !== "/") EventEmitter.prototype.emit.call(this.sockets, "new_namespace", namespace);
@@ -320,7 +324,9 @@ export class Server<
   };
 
   private connecting(conn: Conn, name: string, newcomer: Newcomer): void {
+    debug.client("%s asks for namespace %s", conn.id, name);
     this.findNamespace(name, newcomer.auth, (namespace) => {
+      if (!namespace) debug.client("there is no namespace %s", name);
       if (namespace) namespace._add(conn, newcomer);
       else conn._engine.reject(newcomer.key, JSON.stringify({ message: "Invalid namespace" }));
     });

@@ -1,8 +1,10 @@
 /** One client in one namespace. */
+
 import type { IncomingMessage } from "node:http";
 import { OneAck, timerMs } from "./acks";
 import { BroadcastOperator } from "./broadcast-operator";
 import { type Client, type Conn, type DisconnectReason, describe } from "./conn";
+import * as debug from "./debug";
 import {
   type AllButLast,
   callListeners,
@@ -279,11 +281,13 @@ export class Socket<
   /** Joins rooms. At once. */
   join(rooms: Room | Room[]): Promise<void> | void {
     if (this.state === State.Disconnected) return;
+    if (debug.socket.enabled) debug.socket("%s joins %o", this.id, rooms);
     this.conn._engine.join(this._key, (Array.isArray(rooms) ? rooms : [rooms]).map(encodeRoom));
   }
 
   /** Leaves a room. At once. */
   leave(room: Room): Promise<void> | void {
+    if (debug.socket.enabled) debug.socket("%s leaves %o", this.id, room);
     this.conn._engine.leave(this._key, encodeRoom(room));
   }
 
@@ -407,6 +411,7 @@ export class Socket<
   /** @internal An event came. True if its listeners are to be called in the next tick. */
   _arrived(event: any[], id: number): boolean {
     if (this.state !== State.Connected) return false;
+    if (debug.socket.enabled) debug.socket("%s got %o", this.id, event);
     if (id >= 0) event.push(this.answerer(id));
     const { anyListeners, middlewares } = this;
     if (anyListeners !== undefined) for (const listener of anyListeners.slice()) listener.apply(this, event);
@@ -461,6 +466,7 @@ export class Socket<
   private end(reason: DisconnectReason, description: Error | undefined, release: boolean): void {
     // Only the middlewares have seen a socket that is not connected yet: it ends in silence.
     const known = this.state === State.Connected;
+    debug.socket("%s ends: %s", this.id, reason);
     try {
       if (known) callListeners.call(this, "disconnecting", reason, description);
     } finally {
