@@ -131,10 +131,11 @@ test("what is written to a poll leaves with the poll", async (t) => {
   conn.on("drain", () => log.push("drain"));
   server.io.engine.on("flush", (flushed, packets) => log.push(`${flushed === conn} ${packets.length}`));
   server.io.engine.on("drain", (drained) => log.push(drained === conn));
+  const drained = event(server.io.engine, "drain");
   conn.write("a");
   const written = new Promise((resolve) => conn.write("b", resolve));
   assert.equal((await ask(server, path)).text, "4a\x1e4b");
-  await written;
+  await Promise.all([written, drained]);
   assert.deepEqual(log, ["created a", "created b", "flush a,b", "true 2", "drain", true]);
   assert.deepEqual(conn.writeBuffer, []);
   const waiting = ask(server, path);
