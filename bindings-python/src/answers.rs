@@ -49,6 +49,8 @@ pub(crate) fn ack_came<'py>(
             }
             Ok(None)
         }
+        // Nobody was asked.
+        Awaited::Barrier(_) => Ok(None),
         Awaited::Callback { callback, .. } => {
             let context = ffi::copy_context(py, context.as_ref().map(|context| context.bind(py)))?;
             let then = Then { ack: None, holds: None, what: What::Other("an acknowledgement") };
@@ -71,6 +73,7 @@ pub(crate) fn ack_ended(core: &Bound<'_, ServerCore>, number: u64, end: AckEnd) 
             error.setattr(intern!(py, "responses"), answers)?;
             fail(future.bind(py), &error)
         }
+        Some(Awaited::Barrier(promise)) => settle(promise.bind(py), py.None().bind(py)),
         Some(Awaited::Callback { .. }) | None => Ok(()),
     }
 }
@@ -129,6 +132,7 @@ fn link_call<'py>(
     let (found, _opening) = {
         let mut state = core.get().state.borrow(py);
         if last {
+            state.scripts.remove(&link.0);
             (state.links.remove(&link.0), state.opening.remove(&link.0))
         } else {
             (state.links.get(&link.0).map(|(link, context)| (link.clone_ref(py), context.clone_ref(py))), None)

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use crate::engine::ServerCore;
 use crate::state::{Kind, schedule_flush};
 use crate::table::Phase;
-use crate::{answers, codec, drain, ffi, presence};
+use crate::{answers, codec, drain, ffi, presence, script};
 
 pub(crate) type Args<'py> = SmallVec<[Bound<'py, PyAny>; 6]>;
 
@@ -54,7 +54,11 @@ pub(crate) fn next_call<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<C
             state.budget += 1;
             state.ring.pop_front()
         };
-        let Some(event) = event else { return Ok(None) };
+        let Some(mut event) = event else { return Ok(None) };
+        if !core.get().state.borrow(py).scripts.is_empty() {
+            let Some(other) = script::keep(core, event)? else { continue };
+            event = other;
+        }
         match prepare(core, event) {
             Ok(None) => {}
             Ok(Some(call)) => return Ok(Some(call)),
@@ -129,7 +133,7 @@ fn release_parked(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
     if drain { drain::schedule(core) } else { Ok(()) }
 }
 
-fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
+pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
     match event {
         Event::Message { socket, id, payload } => message(core, socket, id, payload),
         Event::Connect { .. } => presence::connect(core, event),

@@ -17,7 +17,7 @@ use crate::rooms::Whom;
 use crate::seat::Seat;
 use crate::state::{Awaited, Host, Kind, State};
 use crate::table::{Gil, Phase, Source};
-use crate::{answers, dispatch, drain, emit, errors, http, life, polls, presence, rooms, seat};
+use crate::{answers, dispatch, drain, emit, errors, http, life, polls, presence, rooms, script, seat};
 
 /// The native half of `AsyncServer`, which subclasses it.
 ///
@@ -237,6 +237,21 @@ impl ServerCore {
     /// A place for a thread or greenlet that runs handlers; `None` if the engine does not run.
     fn _seat(slf: &Bound<'_, Self>) -> PyResult<Option<Seat>> {
         Seat::take(slf)
+    }
+
+    /// A place to run what scripted sessions lead to.
+    fn _script_seat(slf: &Bound<'_, Self>) -> PyResult<Option<Seat>> {
+        Seat::of_script(slf)
+    }
+
+    /// A promise of the moment when everything has happened that was asked for before.
+    fn _barrier(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        script::barrier(slf)
+    }
+
+    /// Sends a raw Engine.IO message (`str` or `bytes`) to a session, if it is there.
+    fn _write(slf: &Bound<'_, Self>, eio_sid: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        http::write(slf, eio_sid, message)
     }
 
     /// The calling thread will block: another one leads from here, and what is queued goes out.
@@ -613,7 +628,10 @@ impl ServerCore {
         polls::take(slf, connection, data.as_bytes(), path.as_bytes(), own_path)
     }
 
-    /// Opens a WebSocket that the host's server frames. `link.write(frames)` and `link.finish()` are called.
+    /// Opens a WebSocket that the host's server frames. `link.write(frames)` and `link.finish()` are called. With `script`
+    /// there is no WebSocket: a program plays the client of the session, whose id that is.
+    #[pyo3(signature = (link, target, headers, remote, secure, source, script=None))]
+    #[expect(clippy::too_many_arguments, reason = "the head of a request")]
     fn _open_link<'py>(
         slf: &Bound<'py, Self>,
         link: Py<PyAny>,
@@ -622,9 +640,11 @@ impl ServerCore {
         remote: String,
         secure: bool,
         source: Py<PyAny>,
+        script: Option<&str>,
     ) -> PyResult<u64> {
-        let head = http::head("GET".into(), target, headers, remote, secure)?;
-        http::open_link(slf, link, head, source)
+        let mut head = http::head("GET".into(), target, headers, remote, secure)?;
+        head.sid = script.map(Text::from);
+        http::open_link(slf, link, head, source, script.is_some())
     }
 
     /// Hands a TCP connection over, by a descriptor that becomes the engine's.
@@ -689,10 +709,12 @@ impl ServerCore {
         }
         for awaited in state.acks.values() {
             match awaited {
-                Awaited::Future(object) | Awaited::Callback { callback: object, .. } => visit.call(object)?,
                 Awaited::All { future, answers, .. } => {
                     visit.call(future)?;
                     visit.call(answers)?;
+                }
+                Awaited::Future(object) | Awaited::Barrier(object) | Awaited::Callback { callback: object, .. } => {
+                    visit.call(object)?
                 }
             }
         }

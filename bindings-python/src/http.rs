@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use ferrio::net::exchange::Head;
-use ferrio_embed::{Command, LinkData, LinkId, RequestId};
+use ferrio_embed::{Command, Flags, LinkData, LinkId, RequestId};
 use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use pyo3::intern;
@@ -82,11 +82,24 @@ pub(crate) fn abort(slf: &Bound<'_, ServerCore>, request: u64) -> PyResult<()> {
     dispatch::send(slf, Command::Abort { request: RequestId(request) }, 0)
 }
 
-pub(crate) fn open_link(slf: &Bound<'_, ServerCore>, link: Py<PyAny>, head: Head, source: Py<PyAny>) -> PyResult<u64> {
+/// `scripted`: a program plays the client of the session that this opens.
+pub(crate) fn open_link(
+    slf: &Bound<'_, ServerCore>,
+    link: Py<PyAny>,
+    head: Head,
+    source: Py<PyAny>,
+    scripted: bool,
+) -> PyResult<u64> {
     let py = slf.py();
     let number = register(slf, Some(source))?;
     let context = caller_context(slf)?;
-    let _old = slf.get().state.borrow(py).links.insert(number, (link, context));
+    let _old = {
+        let mut state = slf.get().state.borrow(py);
+        if scripted {
+            state.scripts.insert(number);
+        }
+        state.links.insert(number, (link, context))
+    };
     let command = Command::OpenLink { link: LinkId(number), head, raw: false, headers: Vec::new() };
     dispatch::send(slf, command, 0)?;
     Ok(number)
@@ -115,7 +128,21 @@ pub(crate) fn take_over(
 }
 
 pub(crate) fn feed(slf: &Bound<'_, ServerCore>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<()> {
-    let (frame, bytes) = if let Ok(text) = message.cast::<PyString>() {
+    let (frame, bytes) = frame(message)?;
+    dispatch::send(slf, Command::Feed { link: LinkId(link), data: LinkData::Frame(frame) }, bytes)
+}
+
+pub(crate) fn write(slf: &Bound<'_, ServerCore>, eio_sid: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    let conn = slf.get().state.borrow(slf.py()).by_eio_sid.get(eio_sid.as_bytes()).copied();
+    let Some(conn) = conn else { return Ok(()) };
+    let (frame, bytes) = frame(message)?;
+    let flags = Flags { compress: true, ..Flags::default() };
+    dispatch::send(slf, Command::Write { conns: vec![conn], data: vec![frame], flags, receipt: None }, bytes)
+}
+
+/// A message and its size.
+fn frame(message: &Bound<'_, PyAny>) -> PyResult<(Frame, usize)> {
+    Ok(if let Ok(text) = message.cast::<PyString>() {
         let text = Text::from(text.to_str()?);
         let bytes = text.len();
         (Frame::Text(text), bytes)
@@ -123,8 +150,7 @@ pub(crate) fn feed(slf: &Bound<'_, ServerCore>, link: u64, message: &Bound<'_, P
         let bytes = Bytes::copy_from_slice(message.cast::<PyBytes>()?.as_bytes());
         let length = bytes.len();
         (Frame::Binary(bytes), length)
-    };
-    dispatch::send(slf, Command::Feed { link: LinkId(link), data: LinkData::Frame(frame) }, bytes)
+    })
 }
 
 pub(crate) fn link_closed(slf: &Bound<'_, ServerCore>, link: u64, error: bool) -> PyResult<()> {

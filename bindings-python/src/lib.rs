@@ -6,7 +6,7 @@
 //! * `dispatch`: from an event to the call of a handler, from its result to the ack. `presence`: connections and sockets come
 //!   and go. `answers`: what somebody waits for.
 //! * `worker`: one Task for many handlers. `task`: how a Task comes to its first step.
-//! * `seat`: a thread that runs handlers. `crew`: which of them does.
+//! * `seat`: a thread that runs handlers. `crew`: which of them does. `script`: sessions that a program plays.
 //! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
 //!   happened already.
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
@@ -35,6 +35,7 @@ mod polls;
 mod presence;
 mod ready;
 mod rooms;
+mod script;
 mod seat;
 mod state;
 mod table;

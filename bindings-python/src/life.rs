@@ -178,7 +178,7 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
         .drain()
         .map(|(_, future)| future)
         .chain(old.acks.drain().filter_map(|(_, awaited)| match awaited {
-            Awaited::Future(future) | Awaited::All { future, .. } => Some(future),
+            Awaited::Future(future) | Awaited::All { future, .. } | Awaited::Barrier(future) => Some(future),
             Awaited::Callback { .. } => None,
         }))
         .chain(old.closed.take())

@@ -192,6 +192,7 @@ pub(crate) fn open(
         context,
         sessions: None,
         sockets: SmallVec::new(),
+        scripted: request.is_some_and(|request| state.scripts.contains(&request)),
         busy: false,
         parked: std::collections::VecDeque::new(),
         sent: 0,

@@ -35,8 +35,10 @@ const MEMORY: u8 = 8;
 pub(crate) struct Seat {
     core: Py<ServerCore>,
     number: u32,
-    /// `None` for greenlets, which do not wait in here.
+    /// `None` for greenlets and scripts, which do not wait in here.
     crew: Option<Arc<Crew>>,
+    /// For what scripted sessions lead to, and for nothing else.
+    of_script: bool,
     bell: Arc<Bell>,
     inner: Gil<Inner>,
 }
@@ -66,7 +68,11 @@ impl Seat {
         let bell = Arc::clone(&running.bell);
         drop(state);
         let inner = Gil::new(Inner { expected: true, current: None });
-        Ok(Some(Self { core: core.clone().unbind(), number, crew, bell, inner }))
+        Ok(Some(Self { core: core.clone().unbind(), number, crew, of_script: false, bell, inner }))
+    }
+
+    pub(crate) fn of_script(core: &Bound<'_, ServerCore>) -> PyResult<Option<Self>> {
+        Ok(Self::take(core)?.map(|seat| Self { number: 0, crew: None, of_script: true, ..seat }))
     }
 
     /// Makes this thread the leader. False: it shall leave.
@@ -92,6 +98,9 @@ impl Seat {
     /// The next call, if there is one without waiting.
     fn look<'py>(&self, py: Python<'py>) -> PyResult<Option<Call<'py>>> {
         let core = self.core.bind(py);
+        if self.of_script {
+            return next_of_script(core);
+        }
         loop {
             if let Some(call) = dispatch::next_call(core)? {
                 return Ok(Some(call));
@@ -111,7 +120,7 @@ impl Seat {
     }
 
     fn give<'py>(&self, py: Python<'py>, call: Call<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let handler = identity(&call.callable)?;
+        let handler = if self.crew.is_some() { identity(&call.callable)? } else { 0 };
         let current = Current { then: call.then, handler, began: Instant::now() };
         self.inner.borrow(py).current = Some(current);
         if let Some(crew) = &self.crew {
@@ -121,6 +130,11 @@ impl Seat {
                 LEADING.set(0);
                 crew.hand_over(self.number);
             }
+        }
+        if self.of_script {
+            // In the program's own context: it is as if it had called the handler.
+            let args = PyTuple::new(py, call.args)?;
+            return PyTuple::new(py, [call.callable, args.into_any()]);
         }
         let run = call.context.getattr(intern!(py, "run"))?;
         let args = PyTuple::new(py, std::iter::once(call.callable).chain(call.args).collect::<Vec<_>>())?;
@@ -182,8 +196,26 @@ impl Seat {
         self.finish(py, Err(PyErr::from_value(error)))
     }
 
+    /// The call has raised, and the program sees it.
+    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(Current { then, .. }) = self.inner.borrow(py).current.take() else { return Ok(()) };
+        let nothing = Then { ack: None, ..then };
+        dispatch::finish(self.core.bind(py), nothing, Ok(py.None().into_bound(py)))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.core)
+    }
+}
+
+/// The next call of what scripted sessions lead to.
+fn next_of_script<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<Call<'py>>> {
+    loop {
+        let event = core.get().state.borrow(core.py()).script.pop_front();
+        let Some(event) = event else { return Ok(None) };
+        if let Some(call) = dispatch::prepare(core, event)? {
+            return Ok(Some(call));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything a server holds while it runs, and the two queues between Python and the engine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::ThreadId;
@@ -74,6 +74,9 @@ pub(crate) struct State {
     /// WebSockets that the host's server frames.
     pub(crate) links: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
     pub(crate) acks: HashMap<u64, Awaited>,
+    /// Links of sessions that a program plays, and what has happened there that it has not asked for yet.
+    pub(crate) scripts: HashSet<u64>,
+    pub(crate) script: VecDeque<Event>,
     /// Resolved when the engine has closed.
     pub(crate) closed: Option<Py<PyAny>>,
 
@@ -173,6 +176,8 @@ pub(crate) enum Awaited {
         /// One client was asked: the first answer is the last.
         one: bool,
     },
+    /// See [`crate::script`].
+    Barrier(Py<PyAny>),
 }
 
 /// Emits in one turn of the loop after which an awaited one lets the loop turn.

@@ -45,6 +45,8 @@ pub(crate) struct Connection {
     /// Sessions by namespace.
     pub(crate) sessions: Option<Py<PyDict>>,
     pub(crate) sockets: SmallVec<[SocketId; 1]>,
+    /// A program plays its client.
+    pub(crate) scripted: bool,
     /// A handler that its connection waits for is running: `parked` comes after it.
     pub(crate) busy: bool,
     pub(crate) parked: VecDeque<Event>,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +36,10 @@ class Mode:
 
     def event(self) -> Event:
         return threading.Event()
+
+    def queue(self, maxsize: int = 0) -> Any:
+        """As `queue.Queue`."""
+        return queue.Queue(maxsize)
 
     def promise(self) -> Promise:
         return Promise(self.event())
@@ -66,6 +72,9 @@ class Gevent(Mode):
             "event_class": self.events.Event,
             "selector_class": selectors.DefaultSelector,
         }
+
+    def queue(self, maxsize: int = 0) -> Any:
+        return importlib.import_module("gevent.queue").JoinableQueue(maxsize or None)
 
     def thread(self, target: Callable[[], Any]) -> Any:
         """As `threading.Thread(target=…)`."""
@@ -105,6 +114,9 @@ class Eventlet(Mode):
         event: Event = self.threading.Event()
         return event
 
+    def queue(self, maxsize: int = 0) -> Any:
+        return importlib.import_module("eventlet.green.Queue").Queue(maxsize)
+
     def start(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return GreenThread(self.eventlet.spawn(target, *args, **kwargs))
 
@@ -135,10 +147,21 @@ def choose(name: str | None) -> Mode:
         raise _options.unsupported("async_mode='gevent_uwsgi'")
     for candidate in MODES.values() if name is None else filter(None, [MODES.get(name)]):
         try:
-            return candidate()
+            return patched() if candidate is Mode else candidate()
         except ImportError:
             continue
     raise ValueError("Invalid async_mode specified")
+
+
+def patched() -> Mode:
+    """The mode ``"threading"``, whose threads are greenlets after monkey-patching: none of them may block the others."""
+    mode = Mode()
+    if (gevent := sys.modules.get("gevent.monkey")) is not None and gevent.is_module_patched("threading"):
+        mode = Gevent()
+    elif (eventlet := sys.modules.get("eventlet.patcher")) is not None and eventlet.is_monkey_patched("thread"):
+        mode = Eventlet()
+    mode.name = "threading"
+    return mode
 
 
 class Cancelled(Exception):

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -113,7 +114,7 @@ def serve_websocket(server: Server, environ: Environ, start_response: StartRespo
         server._engineio_logger.error("the web server does not let a WebSocket through to the application")
         start_response("400 Bad Request", [("Content-Type", "text/plain")])
         return [b'"WebSocket is not available here"']
-    link = Link(server, environ)
+    link = Link(server, environ, connection)
     session = parse_qs(environ.get("QUERY_STRING", "")).get("sid")
     if session is not None and server._has_session(session[0]):
         # An upgrade: the client speaks first, and it does so once it has been accepted.
@@ -122,7 +123,14 @@ def serve_websocket(server: Server, environ: Environ, start_response: StartRespo
     if not link.run():
         # Refused: the answer to the same request, were it no WebSocket, says why.
         return serve_http(server, environ, start_response)
-    return Decoy(connection).response(start_response)
+    if link.left_behind is not None:
+        return link.left_behind.response(start_response)
+    # simple-websocket has closed the web server's own socket. Each server has a way of its own to hear of that calmly.
+    if "gunicorn.socket" in environ:
+        raise StopIteration
+    if "werkzeug.socket" in environ:
+        raise ConnectionError
+    return []
 
 
 def socket_of(environ: Environ) -> Any:
@@ -173,9 +181,12 @@ class Decoy:
 class Link:
     """A WebSocket framed by simple-websocket: messages go to and from the engine."""
 
-    def __init__(self, server: Server, environ: Environ) -> None:
+    def __init__(self, server: Server, environ: Environ, connection: Any) -> None:
         self.server = server
         self.environ = environ
+        self.connection = connection
+        #: What the web server has in the place of the connection: simple-websocket closes that one when it likes.
+        self.left_behind: Decoy | None = None
         self.number = 0
         self.websocket: Any = None
         #: Resolved when the engine has taken it (true) or refused it (false).
@@ -190,8 +201,13 @@ class Link:
     def accept(self) -> None:
         import simple_websocket  # type: ignore[import-untyped]
 
+        environ = self.environ
+        # One that is encrypted has no duplicate.
+        with suppress(NotImplementedError):
+            environ = environ | {"werkzeug.socket": self.connection.dup()}
+            self.left_behind = Decoy(self.connection)
         limit = self.server._options["maxHttpBufferSize"]
-        self.websocket = simple_websocket.Server(self.environ, max_message_size=limit, **self.server._mode.websocket)
+        self.websocket = simple_websocket.Server(environ, max_message_size=limit, **self.server._mode.websocket)
 
     def run(self) -> bool:
         """Feeds the engine until the client has gone, or the engine has closed. False: the engine refused."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from . import _asgi, _environ, _json, _lifecycle, _options, exceptions
 from .base_namespace import BaseNamespace
+from .engineio.payload import Payload
 from .listeners import NOT_HANDLED, Listeners, NamespaceKey, Resolved
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -335,7 +336,8 @@ class BaseServer(Listeners):
         return self._running
 
     def _options_text(self) -> str:
-        return _options.dump(self._options | {"path": self._path})
+        limits = {"packetsPerPayload": Payload.max_decode_packets}
+        return _options.dump(self._options | {"path": self._path, "limits": limits})
 
     # ---- called by the engine
 

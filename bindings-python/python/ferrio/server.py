@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from . import _lifecycle, _modes, _options, _wsgi
+from . import _eio, _lifecycle, _modes, _options, _script, _wsgi, packet
 from ._ferrio import Seat, ServerCore
 from .base_server import BaseServer, answer_of
+from .engineio import packet as engineio_packet
 from .exceptions import TimeoutError
 from .listeners import Resolved
 from .manager import Manager
@@ -62,6 +63,9 @@ class Server(BaseServer):
         self._kind = self._mode.kind
         self._promise = self._mode.promise
         self._stopped: _modes.Event | None = None
+        #: Sessions that a program plays, from the first one on.
+        self._scripts: _script.Scripts | None = None
+        self.eio = _eio.Eio(self)
         self.manager = client_manager or Manager()
         self.manager.set_server(self)
 
@@ -95,6 +99,8 @@ class Server(BaseServer):
         behind = self._emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue, **flags)
         if behind is not None:
             self._wait_for(behind)
+        if self._scripts is not None:
+            self._scripts.settle()
 
     def _wait_for(self, promise: Any) -> Any:
         self._step_aside()
@@ -197,6 +203,8 @@ class Server(BaseServer):
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
         completed(self._send_away(sid, namespace or "/"))
+        if self._scripts is not None:
+            self._scripts.settle()
 
     # ---- tasks
 
@@ -265,6 +273,37 @@ class Server(BaseServer):
         if closed is not None:
             self._step_aside()
             _lifecycle.finish_blocking(self, closed, self._mode.sleep)
+
+    # ---- what python-socketio calls itself, for programs that do so in its place
+
+    def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """Opens a session whose client the caller plays. Its handlers run in the calls."""
+        if self._scripts is None:
+            self._scripts = _script.Scripts(self)
+        self._scripts.connect(eio_sid, environ)
+
+    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        """What the client of such a session sends. `KeyError` for a session that is not there."""
+        if self._scripts is None:
+            raise KeyError(eio_sid)
+        self._scripts.receive(eio_sid, data)
+
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str | None = None) -> None:
+        """The client of such a session goes away."""
+        if self._scripts is not None:
+            self._scripts.disconnect(eio_sid)
+
+    def _send_packet(self, eio_sid: str, pkt: packet.Packet) -> None:
+        """Sends a packet to a session, past all rules. Whoever puts a function in its place gets what scripted sessions do."""
+        encoded = pkt.encode()
+        for part in encoded if isinstance(encoded, list) else [encoded]:
+            self.eio.send(eio_sid, part)
+
+    def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Sends a message to a session, given as a packet of `ferrio.engineio`."""
+        if eio_pkt.packet_type != engineio_packet.MESSAGE:
+            raise ValueError("only messages can be sent; the other packets are the engine's")
+        self.eio.send(eio_sid, eio_pkt.data)
 
     # ---- called by the engine
 

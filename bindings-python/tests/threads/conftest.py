@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +20,7 @@ from werkzeug.serving import make_server
 
 MODULE = os.environ.get("FERRIO_TEST_MODULE", "ferrio")
 ORIGINAL = MODULE == "socketio"
+PROGRAMS = pathlib.Path(__file__).parent / "programs"
 
 #: Under werkzeug with WebSockets taken over from it, or framed by simple-websocket; by the engine's own listener.
 ROUTES = ["werkzeug"] if ORIGINAL else ["takeover", "framed", "native"]
@@ -109,3 +116,59 @@ class Heard:
 @pytest.fixture(autouse=True)
 async def _listening(heard: Heard) -> None:
     heard.loop = asyncio.get_running_loop()
+
+
+class Program:
+    """A server in a process of its own."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], port: str) -> None:
+        self.output: list[str] = []
+        # Its process group, so that a server's workers end with it.
+        self.process = subprocess.Popen(
+            command,
+            cwd=PROGRAMS,
+            env=os.environ | {"FERRIO_TEST_MODULE": MODULE} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.url = ""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if found := re.search(port, line):
+                self.url = f"http://127.0.0.1:{found[1]}"
+                break
+        else:
+            raise RuntimeError("the server did not start:\n" + "".join(self.output))
+        self.reader = threading.Thread(target=lambda: self.output.extend(self.process.stdout), daemon=True)
+        self.reader.start()
+
+    def stop(self) -> str:
+        """Ends it; gives what it printed."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.reader.join()
+        return "".join(self.output)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Program]]:
+    """Starts a program of `programs/` that tells its port."""
+    running: list[Program] = []
+
+    def run(*arguments: str, port: str = r"^(\d+)$", **environment: str) -> Program:
+        program = Program([sys.executable, *arguments], environment, port)
+        running.append(program)
+        return program
+
+    yield run
+    for program in running:
+        program.stop()

@@ -1,0 +1,3 @@
+"""`AsyncRedisManager` by the name of its module in python-socketio."""
+
+from .async_pubsub_manager import AsyncRedisManager as AsyncRedisManager

@@ -1,0 +1,3 @@
+"""`KafkaManager` by the name of its module in python-socketio."""
+
+from .pubsub_manager import KafkaManager as KafkaManager

@@ -1,0 +1,3 @@
+"""`KombuManager` by the name of its module in python-socketio."""
+
+from .pubsub_manager import KombuManager as KombuManager

@@ -1,0 +1,3 @@
+"""`ZmqManager` by the name of its module in python-socketio."""
+
+from .pubsub_manager import ZmqManager as ZmqManager
