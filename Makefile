@@ -178,7 +178,7 @@ lint-rust: .venv/.done
 .PHONY: lint-node
 lint-node: $(NPM:%=%/node_modules/.done)
 	cd bindings-node && npm run lint && npm run typecheck
-	bindings-node/node_modules/.bin/biome lint --config-path=.ci --error-on-warnings demo tests bench
+	bindings-node/node_modules/.bin/biome lint --config-path=.ci --error-on-warnings demo tests bench examples
 
 .PHONY: lint-python
 lint-python: .venv/.done
