@@ -1,7 +1,9 @@
 /** How a server shares an http server with the program that owns it. */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
+import { seenByOthers } from "./first-request";
 import type { IoEngine } from "./io-engine";
+import type { EngineRequest } from "./verify";
 
 /** What decides which requests are ours. */
 export interface AttachOptions {
@@ -28,13 +30,16 @@ export function attach(engine: IoEngine, server: HttpServer, options: Partial<At
 
   intercept(server, (req, res) => {
     if (!ours(req)) return false;
+    (req as EngineRequest)._unseen = !seenByOthers(server, "request");
     engine.handleRequest(req, res);
     return true;
   });
   if (!engine.opts.transports?.includes("websocket")) return;
   server.on("upgrade", (req: IncomingMessage, socket: NetSocket, head: Buffer) => {
-    if (ours(req)) engine.handleUpgrade(req, socket, head);
-    else if (options.destroyUpgrade !== false) endUnanswered(socket, options.destroyUpgradeTimeout || 1000);
+    if (ours(req)) {
+      (req as EngineRequest)._unseen = !seenByOthers(server, "upgrade");
+      engine.handleUpgrade(req, socket, head);
+    } else if (options.destroyUpgrade !== false) endUnanswered(socket, options.destroyUpgradeTimeout || 1000);
   });
 }
 

@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import * as debug from "./debug";
 import type { Engine } from "./engine";
+import { type FirstRequest, unpack } from "./first-request";
 import type { IoEngine } from "./io-engine";
 import type { TransportName } from "./options";
 import { FlagBits, type PacketType, type REASONS } from "./records";
@@ -36,6 +37,9 @@ export interface SendOptions {
 /** Events of which the engine only tells when asked to. */
 const WATCHED = ["packet", "packetCreate", "data", "message", "heartbeat", "flush", "drain"] as const;
 
+/** Of a connection that has none yet. */
+const NO_SOCKETS: Socket[] = [];
+
 /**
  * A connection.
  *
@@ -49,8 +53,6 @@ export class Conn extends EventEmitter {
   readonly id: string;
   /** The revision of Engine.IO that the client speaks. */
   readonly protocol: 3 | 4;
-  /** The first HTTP request of the session. May be set to null to save its memory. */
-  request: IncomingMessage;
   /** The peer's address, undefined if it was gone at once. */
   readonly remoteAddress: string | undefined;
   /** `open`, `closing` once {@link close} was called, `closed`. */
@@ -65,7 +67,7 @@ export class Conn extends EventEmitter {
   /** @internal */
   readonly _engine: Engine;
   /** @internal Its sockets, of all namespaces, accepted or on their way. */
-  readonly _sockets: Socket[] = [];
+  _sockets: Socket[] = NO_SOCKETS;
   /** @internal Nobody but {@link Client} needs one, and few programs ask for it. */
   declare _client?: Client;
 
@@ -75,6 +77,8 @@ export class Conn extends EventEmitter {
   private watched: boolean;
   private declare ownTransport: Transport | undefined;
   private declare waiting: ConnPacket[] | undefined;
+  /** Packed until somebody asks for it, where nobody has yet. */
+  private firstRequest: FirstRequest | undefined;
 
   /** @internal */
   constructor(
@@ -82,19 +86,21 @@ export class Conn extends EventEmitter {
     engine: Engine,
     key: number,
     id: string,
-    request: IncomingMessage | undefined,
+    request: FirstRequest | undefined,
+    remoteAddress: string | undefined,
     protocol: 3 | 4,
     transport: TransportName,
     watched: boolean,
   ) {
     super();
+    (this as { _events?: object })._events = undefined; // made when somebody listens
     this.server = server;
     this._engine = engine;
     this._key = key;
     this.id = id;
     this.protocol = protocol;
-    this.request = request as IncomingMessage;
-    this.remoteAddress = request?.socket.remoteAddress;
+    this.firstRequest = request;
+    this.remoteAddress = remoteAddress;
     this.openedWith = transport;
     this.watched = watched;
   }
@@ -148,6 +154,17 @@ export class Conn extends EventEmitter {
   write(data: SendData, callback?: SendCallback): this;
   write(data: SendData, options?: any, callback?: SendCallback): this {
     return this.send(data, options, callback);
+  }
+
+  /** The first HTTP request of the session. May be set to null to save its memory. */
+  get request(): IncomingMessage {
+    const { firstRequest } = this;
+    if (typeof firstRequest === "string") this.firstRequest = unpack(firstRequest, () => this.close(true));
+    return this.firstRequest as IncomingMessage;
+  }
+
+  set request(request: IncomingMessage) {
+    this.firstRequest = request;
   }
 
   /**
@@ -211,6 +228,18 @@ export class Conn extends EventEmitter {
   }
 
   // ---- what the engine tells ----
+
+  /** @internal A client asks to join a namespace. */
+  _joining(socket: Socket): void {
+    if (this._sockets === NO_SOCKETS) this._sockets = [socket];
+    else this._sockets.push(socket);
+  }
+
+  /** @internal A socket has left. */
+  _left(socket: Socket): void {
+    const at = this._sockets.indexOf(socket);
+    if (at >= 0) this._sockets.splice(at, 1);
+  }
 
   /** @internal */
   get _asClient(): Client {

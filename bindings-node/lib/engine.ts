@@ -4,7 +4,7 @@
  */
 import type { PendingAck } from "./acks";
 import type { Conn } from "./conn";
-import type { Exchange, Link } from "./exchange";
+import type { Carrier, Exchange } from "./exchange";
 import { loadAddon, type NativeEngine } from "./native";
 import type { Payload } from "./parser";
 import { CommandKind, Commands, FlagBits } from "./records";
@@ -35,7 +35,7 @@ export class Engine {
   readonly sockets = new Table<Socket>();
   readonly acks = new Map<number, PendingAck>();
   readonly exchanges = new Map<number, Exchange>();
-  readonly links = new Map<number, Link>();
+  readonly links = new Map<number, Carrier>();
   /** Whom to call when a write is done. */
   readonly receipts = new Map<number, () => void>();
   /** Who wants to be told of the packets of every new connection. */

@@ -7,8 +7,10 @@ import type { Socket as NetSocket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import * as debug from "./debug";
 import type { Engine } from "./engine";
+import { type FirstRequest, pack, unpack, urlOf } from "./first-request";
 import type { IoEngine } from "./io-engine";
 import { CommandKind, type Commands, HEADERS } from "./records";
+import type { EngineRequest } from "./verify";
 
 /** Response headers, open to change until they are sent. */
 export type Headers = Record<string, string | string[] | number>;
@@ -18,6 +20,8 @@ export interface Cause {
   /** Whose http server it came through; missing if it came through none of Node's. */
   readonly owner?: IoEngine;
   readonly request: IncomingMessage;
+  /** The request, for the connection that it has opened. */
+  claim(): FirstRequest;
 }
 
 /** A request on its way through the engine. */
@@ -58,6 +62,11 @@ export class Exchange {
     });
   }
 
+  claim(): FirstRequest {
+    const { request } = this;
+    return (request as EngineRequest)._unseen ? pack(request) : request;
+  }
+
   /** Answers that the server is closed. */
   fail(): void {
     this.respond(503, [], "", null);
@@ -81,14 +90,17 @@ export class Exchange {
   }
 }
 
-/** A WebSocket that came through the http server. */
-export interface Link {
-  readonly owner: IoEngine;
-  readonly request: IncomingMessage;
+/** What is left of a WebSocket once its connection is open. */
+export interface Carrier {
   /** Sends what the engine wrote. */
   write(bytes: Buffer): void;
   /** The engine is done with it. */
   close(): void;
+}
+
+/** A WebSocket that came through the http server. */
+export interface Link extends Carrier, Cause {
+  readonly owner: IoEngine;
 }
 
 /**
@@ -134,24 +146,35 @@ function takeable(socket: NetSocket): number | undefined {
 }
 
 /**
- * The engine has a duplicate of the descriptor; the `net.Socket` stays, unread, for the sake of `getConnections()`,
- * `server.close()` and `remoteAddress`.
+ * The engine has a duplicate of the descriptor. The `net.Socket` stays, unread, for who may have seen it: `getConnections()`
+ * counts it, `server.close()` waits for it, and destroying it ends the connection. If nobody has seen it, its
+ * {@link Place} in the server is enough.
  */
 class TakenLink implements Link {
   private readonly number: number;
+  private firstRequest: FirstRequest;
+  private carrier: NetSocket | Place;
   private done = false;
 
   constructor(
     private readonly engine: Engine,
     readonly owner: IoEngine,
-    readonly request: IncomingMessage,
-    private readonly socket: NetSocket,
+    request: IncomingMessage,
+    socket: NetSocket,
   ) {
+    this.firstRequest = request;
+    this.carrier = socket;
     this.number = engine.number();
   }
 
+  get request(): IncomingMessage {
+    const { firstRequest } = this;
+    return typeof firstRequest === "string" ? unpack(firstRequest, () => {}) : firstRequest;
+  }
+
   open(descriptor: number, start: Buffer, headers: Headers, sid: string): void {
-    const { engine, request, socket, number } = this;
+    const { engine, request, number } = this;
+    const socket = this.carrier as NetSocket;
     // What Node has read since the head, while a middleware or allowRequest took its time.
     const chunks = [start];
     while (socket.readableLength > 0) chunks.push(socket.read());
@@ -168,14 +191,23 @@ class TakenLink implements Link {
     });
     engine.flush(); // before anybody can close the descriptor and another one gets its number
     keepAlive.add();
-    this.listen();
+    if ((request as EngineRequest)._unseen) {
+      this.firstRequest = pack(request); // while the socket still knows its addresses
+      this.carrier = leave(socket) ?? socket;
+    }
+    if (this.carrier === socket) this.listen(socket);
+  }
+
+  claim(): FirstRequest {
+    if (this.carrier instanceof Place) this.engine.links.set(this.number, this.carrier);
+    return this.firstRequest;
   }
 
   /** By itself, for the listener lives as long as the connection, and with it all that its surroundings hold. */
-  private listen(): void {
-    this.socket.on("close", () => {
+  private listen(socket: NetSocket): void {
+    socket.on("close", () => {
       keepAlive.delete();
-      this.owner._linkClosed(this.request);
+      this.owner._linkClosed(urlOf(this.firstRequest));
       if (!this.done) this.engine.linkClosed(this.number, false);
     });
   }
@@ -186,8 +218,48 @@ class TakenLink implements Link {
 
   close(): void {
     this.done = true;
-    this.socket.destroy();
+    if (this.carrier instanceof Place) {
+      this.carrier.close();
+      this.owner._linkClosed(urlOf(this.firstRequest));
+    } else {
+      this.carrier.destroy();
+    }
   }
+}
+
+/** How a server counts its connections. Not public, hence every doubt means no. */
+interface Counting {
+  _connections: number;
+  _emitCloseIfDrained(): void;
+}
+
+/** A connection's place in its server, which counts and waits for it though Node has no socket of it any more. One for all. */
+class Place implements Carrier {
+  constructor(private readonly server: Counting) {}
+
+  write(): void {
+    throw new Error("ferrio: a write on a connection that was taken over");
+  }
+
+  close(): void {
+    keepAlive.delete();
+    this.server._connections--;
+    this.server._emitCloseIfDrained();
+  }
+}
+
+const places = new WeakMap<Counting, Place>();
+
+/** Ends Node's part in a connection, but keeps its place in its server. */
+function leave(socket: NetSocket): Place | undefined {
+  const hidden = socket as unknown as { _server?: Partial<Counting> | null };
+  const { _server: server } = hidden;
+  if (typeof server?._connections !== "number" || typeof server._emitCloseIfDrained !== "function") return undefined;
+  hidden._server = null; // or its end would count there
+  socket.destroy();
+  const place = places.get(server as Counting) ?? new Place(server as Counting);
+  places.set(server as Counting, place);
+  return place;
 }
 
 /** What keeps the process alive though Node does not know of it: connections that were taken over, ports of the engine's. */
@@ -221,6 +293,10 @@ class FedLink implements Link {
     this.number = engine.number();
   }
 
+  claim(): FirstRequest {
+    return this.request;
+  }
+
   open(start: Buffer, headers: Headers, sid: string): void {
     const { engine, request, socket, number } = this;
     engine.links.set(number, this);
@@ -240,7 +316,7 @@ class FedLink implements Link {
     });
     socket.on("close", () => {
       engine.links.delete(number);
-      this.owner._linkClosed(request);
+      this.owner._linkClosed(urlOf(request));
       if (!this.done) engine.linkClosed(number, failed);
     });
   }

@@ -125,7 +125,7 @@ export class IoEngine extends EventEmitter {
   /** Answers an HTTP request, whatever its path. */
   handleRequest(req: IncomingMessage, res: ServerResponse): void {
     debug.engine("%s %s", req.method, req.url);
-    const request = prepare(req);
+    const request = this.prepare(req);
     request.res = res;
     this.decide(request, res, false, (refused, sid) => {
       request.res = null; // the first request of a session is kept: not its response with it
@@ -139,7 +139,7 @@ export class IoEngine extends EventEmitter {
   /** Answers an HTTP upgrade, whatever its path. */
   handleUpgrade(req: IncomingMessage, socket: NetSocket, head: Buffer): void {
     debug.engine("upgrade %s", req.url);
-    const request = prepare(req);
+    const request = this.prepare(req);
     socket.on("error", ignore);
     const response = new UpgradeResponse(request, socket);
     this.decide(request, response as unknown as ServerResponse, true, (refused, sid) => {
@@ -153,6 +153,24 @@ export class IoEngine extends EventEmitter {
       this.client(request._query.sid)?._upgrading(true);
       openLink(engine, this, request, socket, head, headers, sid);
     });
+  }
+
+  private prepare(req: IncomingMessage): EngineRequest {
+    const request = req as EngineRequest;
+    request._query ??= queryOf(req.url ?? "");
+    request._unseen &&= !this.showsRequests();
+    return request;
+  }
+
+  /** Whether anything of the program's is to see requests. */
+  private showsRequests(): boolean {
+    return (
+      this.middlewares.length > (this.opts.cors ? 1 : 0) ||
+      this.opts.allowRequest !== undefined ||
+      this.generateId !== IoEngine.prototype.generateId ||
+      this.listenerCount("initial_headers") > 0 ||
+      this.listenerCount("headers") > 0
+    );
   }
 
   /**
@@ -269,7 +287,8 @@ export class IoEngine extends EventEmitter {
     transport: TransportName,
   ): void {
     const watched = engine.watchesNew;
-    const conn = new Conn(this, engine, key, sid, cause?.request, protocol, transport, watched);
+    const remoteAddress = cause?.request.socket.remoteAddress;
+    const conn = new Conn(this, engine, key, sid, cause?.claim(), remoteAddress, protocol, transport, watched);
     debug.engine('session "%s" opened over %s', sid, transport);
     engine.conns.add(conn);
     this.clients[sid] = conn;
@@ -278,9 +297,9 @@ export class IoEngine extends EventEmitter {
     if (watched) conn._watch(true);
   }
 
-  /** @internal A WebSocket has gone. */
-  _linkClosed(req: IncomingMessage): void {
-    this.client((req as Partial<EngineRequest>)._query?.sid)?._upgrading(false);
+  /** @internal A WebSocket has gone, which came with this URL. */
+  _linkClosed(url: string): void {
+    if (url.includes("sid=")) this.client(queryOf(url).sid)?._upgrading(false);
   }
 
   private client(sid: string | undefined): Conn | undefined {
@@ -313,12 +332,6 @@ export class IoEngine extends EventEmitter {
 
 /** The engine draws an id itself. */
 const NO_ID = "";
-
-function prepare(req: IncomingMessage): EngineRequest {
-  const request = req as EngineRequest;
-  request._query ??= queryOf(req.url ?? "");
-  return request;
-}
 
 /** Who leaves costs nobody anything. */
 function ignore(): void {}

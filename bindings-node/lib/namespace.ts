@@ -216,7 +216,7 @@ export class Namespace<
     const socket = new Socket(this, conn, newcomer);
     debug.namespace("%s: socket %s wants in", this.name, socket.id);
     conn._engine.sockets.add(socket as unknown as Socket);
-    conn._sockets.push(socket as unknown as Socket);
+    conn._joining(socket as unknown as Socket);
     this.connecting.add(socket);
     if (socket.recovered && this.server._opts.connectionStateRecovery?.skipMiddlewares) return this.admit(socket);
     this.runMiddlewares(socket, (error) => {

@@ -41,7 +41,8 @@ const NO_ANSWER = -3;
 function causeOf(head: [string, string, string, boolean, ...string[]] | null): Cause | undefined {
   if (head === null) return undefined;
   const [method, url, remote, secure, ...headers] = head;
-  return { request: new NativeRequest(method, url, remote, secure, headers) as unknown as IncomingMessage };
+  const request = new NativeRequest(method, url, remote, secure, headers) as unknown as IncomingMessage;
+  return { request, claim: () => request };
 }
 
 /** The rounds of one engine. @internal */
@@ -183,7 +184,7 @@ export class Rounds {
         batch.at = at + 7;
         const [sid, head] = JSON.parse(batch.string(at + 5));
         const number = cells[at + 2];
-        const cause = engine.exchanges.get(number) ?? engine.links.get(number) ?? causeOf(head);
+        const cause = engine.exchanges.get(number) ?? (engine.links.get(number) as Link | undefined) ?? causeOf(head);
         const transport = cells[at + 4] === 0 ? "polling" : "websocket";
         this.owner.opened(key, sid, cause, cells[at + 3] === 3 ? 3 : 4, transport);
         return;
@@ -284,7 +285,7 @@ export class Rounds {
       case EventKind.Refused: {
         batch.at = at + 5;
         const [message, context] = JSON.parse(batch.string(at + 3));
-        const cause = engine.exchanges.get(key) ?? engine.links.get(key);
+        const cause = engine.exchanges.get(key) ?? (engine.links.get(key) as Link | undefined);
         if (cause !== undefined) this.owner.refused(cause, cells[at + 2], message, context);
         return;
       }

@@ -495,9 +495,7 @@ export class Socket<
   }
 
   private forget(): void {
-    const { _sockets: sockets } = this.conn;
-    const at = sockets.indexOf(this as unknown as Socket);
-    if (at >= 0) sockets.splice(at, 1);
+    this.conn._left(this as unknown as Socket);
     this.nsp._left(this);
   }
 

@@ -14,6 +14,8 @@ export type EngineRequest = IncomingMessage & {
   _query: Record<string, string>;
   /** The response, until the engine has the request. */
   res?: unknown;
+  /** Nobody but us has seen it. */
+  _unseen?: boolean;
 };
 
 /** What is wrong with a request, as far as that shows before the program is asked. @internal */

@@ -72,7 +72,7 @@ pub(crate) fn carry_out(worker: &Worker, order: Order) {
             Some(Carried::Fed(feed)) => feed.closed(error.then_some(Cow::Borrowed("connection error"))),
             Some(Carried::Taken(conn)) => {
                 if let Some(conn) = shared.conn(conn) {
-                    conn.close(true);
+                    conn.lose(error);
                 }
             }
             None => {}

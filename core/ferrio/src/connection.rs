@@ -180,6 +180,12 @@ impl Connection {
         self.drive(|session, _| session.configure(settings));
     }
 
+    /// Its transport was cut by somebody who could: the session ends as if the peer had done it.
+    pub fn lose(self: &Arc<Self>, error: bool) {
+        let cause = if error { Cause::Error("connection error".into()) } else { Cause::Closed };
+        self.handle(Input::Closed { via: Via::Main, cause });
+    }
+
     pub(crate) fn shut_down(self: &Arc<Self>) {
         self.drive(|session, now| session.close(Reason::ServerShuttingDown, true, now));
         // A session that was closing already is not waited for either.
