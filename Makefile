@@ -128,6 +128,11 @@ test-node: addon ## the Node package
 test-python: wheel ## the Python package, and its stubs against what was built
 	cd bindings-python && ../$(PYTHON) -m pytest && ../$(PYTHON) -m mypy.stubtest ferrio._ferrio
 
+.PHONY: test-wheel
+test-wheel: wheel ## the wheel in a clean environment of every Python at hand; the source distribution
+	$(PYTHON) bindings-python/scripts/try_wheel.py target/wheels/ferrio-*.whl
+	$(PYTHON) -m maturin sdist --manifest-path bindings-python/Cargo.toml --out target/sdist
+
 # Plays $(1) against every face, each to its end, before it fails.
 every_face = @failed=; for face in $(FACES); do $(1) --face $$face || failed="$$failed $$face"; done; \
 	  [ -z "$$failed" ] || { echo "failed on:$$failed"; exit 1; }
