@@ -1,8 +1,9 @@
 /**
  * Events come in in rounds. One *round* takes one batch from the engine and walks it in the ticks of the original: what belongs
  * to the connection at once, then in a tick of its own everything that arrived (catch-all listeners, middlewares, acks), then
- * in another tick the listeners. Endings and new sockets wait until the messages before them were delivered. Promise jobs run
- * between two rounds, so the rounds of one wake-up look to user code like packets that came one read after another.
+ * in another tick the listeners. Endings and new sockets wait until the messages before them were delivered, and come one by one.
+ * Promise jobs run between two rounds, so the rounds of one wake-up look to user code like packets that came one read after
+ * another.
  */
 import type { IncomingMessage } from "node:http";
 import type { PendingAck } from "./acks";
@@ -98,7 +99,7 @@ export class Rounds {
       if (!whole) process.nextTick(this.step);
     }
     if (this.arrivals.length > 0) process.nextTick(this.arrive);
-    else this.settle();
+    else this.finish();
   };
 
   private readonly arrive = (): void => {
@@ -138,17 +139,24 @@ export class Rounds {
   };
 
   private readonly finish = (): void => {
+    if (this.lateDone === this.late.length) {
+      this.late = [];
+      this.lateDone = 0;
+      return this.settle();
+    }
+    const last = ++this.lateDone === this.late.length;
     let whole = false;
     try {
-      while (this.lateDone < this.late.length) this.late[this.lateDone++]();
+      this.late[this.lateDone - 1]();
       whole = true;
     } finally {
-      if (!whole) process.nextTick(this.finish);
+      // Each as if it came by itself: the ticks and promise jobs of one run before the next.
+      if (!whole || !last) queueMicrotask(this.finishTick);
     }
-    this.late = [];
-    this.lateDone = 0;
-    this.settle();
+    if (last) this.finish();
   };
+
+  private readonly finishTick = (): void => process.nextTick(this.finish);
 
   /** The end of a round: what it made crosses, and another one follows while there is more. */
   private settle(): void {
@@ -238,11 +246,10 @@ export class Rounds {
         batch.at = at + 5;
         const reason = REASONS[cells[at + 2]];
         const detail = batch.string(at + 3);
-        this.after(() => {
-          const conn = engine.conns.get(key);
-          engine.conns.delete(key);
-          conn?._closed(reason, detail);
-        });
+        // Taken out at once: the next connection of this batch may have its slot.
+        const conn = engine.conns.get(key);
+        engine.conns.delete(key);
+        if (conn !== undefined) this.after(() => conn._closed(reason, detail));
         return;
       }
       case EventKind.Drain:
@@ -312,10 +319,9 @@ export class Rounds {
     }
   }
 
-  /** Now, or when the messages before it have been delivered. */
+  /** When the messages before it have been delivered. */
   private after(call: () => void): void {
-    if (this.arrivals.length === 0) call();
-    else this.late.push(call);
+    this.late.push(call);
   }
 
   private arrival(target: Socket | PendingAck, what: any, id: number): void {
