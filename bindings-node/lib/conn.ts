@@ -315,7 +315,7 @@ export class Conn extends EventEmitter {
     this.readyState = "closed";
     this.upgrading = false;
     this.server._closed(this);
-    this.emit("close", reason, describe(reason, detail));
+    this.emit("close", forConn(reason), describe(reason, detail));
     this.waiting = undefined;
   }
 }
@@ -364,6 +364,14 @@ export class Client {
   get request(): IncomingMessage {
     return this.conn.request;
   }
+}
+
+/**
+ * What a connection is told where its sockets hear of a `forced server close`: that the transport took its time is the
+ * sockets' business only. @internal
+ */
+export function forConn(reason: DisconnectReason): DisconnectReason {
+  return reason === "forced server close" ? "forced close" : reason;
 }
 
 /** The `description` of an ending: an error where something failed. @internal */

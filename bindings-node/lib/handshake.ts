@@ -27,9 +27,10 @@ export interface Handshake {
 
 /** The handshake of a socket: the connection's, but for the time and the auth. @internal */
 export function handshake(conn: Conn, issued: number, auth: object): Handshake {
-  const request = conn.request as IncomingMessage | null | undefined; // a program may drop it to save memory
+  // A program may drop the request to save memory; its query may have been changed by a middleware.
+  const request = conn.request as (IncomingMessage & { _query?: Handshake["query"] }) | null | undefined;
   const headers = request?.headers ?? {};
-  const url = request?.url ?? "";
+  const url = request?.url as string;
   return {
     headers,
     time: String(new Date(issued)),
@@ -38,15 +39,13 @@ export function handshake(conn: Conn, issued: number, auth: object): Handshake {
     secure: request == null || Boolean((request.socket as Partial<TLSSocket>).encrypted),
     issued,
     url,
-    query: queryOf(url),
+    query: request?._query ?? queryOf(url ?? ""),
     auth,
   };
 }
 
-/** The query of a URL: the last value of each name, in an object without prototype. @internal */
+/** The query of a URL: the last value of each name. (A name like `__proto__` is a name as any other.) @internal */
 export function queryOf(url: string): Record<string, string> {
-  const query: Record<string, string> = Object.create(null);
   const at = url.indexOf("?");
-  if (at >= 0) for (const [name, value] of new URLSearchParams(url.slice(at))) query[name] = value;
-  return query;
+  return at < 0 ? {} : Object.fromEntries(new URLSearchParams(url.slice(at)));
 }

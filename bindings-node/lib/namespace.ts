@@ -219,13 +219,19 @@ export class Namespace<
     conn._joining(socket as unknown as Socket);
     this.connecting.add(socket);
     if (socket.recovered && this.server._opts.connectionStateRecovery?.skipMiddlewares) return this.admit(socket);
-    this.runMiddlewares(socket, (error) => {
+    const done = (error?: ExtendedError) => {
       process.nextTick(() => {
         if (!this.connecting.has(socket)) return; // it has left meanwhile
         if (error) socket._rejected(error);
         else this.admit(socket);
       });
-    });
+    };
+    try {
+      this.runMiddlewares(socket, done);
+    } catch (error) {
+      // The original calls middlewares from an async function: what one throws is an unhandled rejection.
+      Promise.reject(error);
+    }
   }
 
   /** @internal A socket is no more, or was never let in. */

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { OneAck, timerMs } from "./acks";
 import { BroadcastOperator } from "./broadcast-operator";
-import { type Client, type Conn, type DisconnectReason, describe } from "./conn";
+import { type Client, type Conn, type DisconnectReason, describe, forConn } from "./conn";
 import * as debug from "./debug";
 import {
   type AllButLast,
@@ -441,6 +441,8 @@ export class Socket<
 
   /** @internal The engine says that it is over. */
   _ended(reason: DisconnectReason, detail: string): void {
+    // Who closes the connection itself, and not by way of a socket, hears what the connection hears.
+    if (this.conn.readyState === "closing") reason = forConn(reason);
     // The packet was nonsense: who listens learns what kind.
     if (reason === "forced close" && detail !== "") this.fail(new Error(detail));
     if (this.state === State.Disconnected) this.conn._engine.release(this._key);
