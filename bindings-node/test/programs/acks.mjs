@@ -71,11 +71,14 @@ await pause(150);
 await settled(client, socket);
 print("called once although the answer came later:", called);
 
-print("this of the callback", await new Promise((resolve) => {
-  socket.emit("nothing", function () {
-    resolve(this === socket);
-  });
-}));
+print(
+  "this of the callback",
+  await new Promise((resolve) => {
+    socket.emit("nothing", function () {
+      resolve(this === socket);
+    });
+  }),
+);
 
 print("who leaves answers nobody");
 const left = journal("after the client has left");
