@@ -308,16 +308,13 @@ class FedLink implements Link {
       extra(commands, headers);
     });
     if (start.length > 0) engine.feed(number, start);
-    let failed = false;
     socket.on("data", (chunk: Buffer) => this.done || engine.feed(number, chunk));
     socket.on("end", () => socket.end());
-    socket.on("error", () => {
-      failed = true;
-    });
+    // An error of the connection (its listener is there already) is an end like any other, as in the original.
     socket.on("close", () => {
       engine.links.delete(number);
       this.owner._linkClosed(urlOf(request));
-      if (!this.done) engine.linkClosed(number, failed);
+      if (!this.done) engine.linkClosed(number, false);
     });
   }
 

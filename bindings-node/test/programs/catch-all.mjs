@@ -1,5 +1,5 @@
 // Listeners for everything: incoming and outgoing, in front, removed, and the lists themselves.
-import { answer, heard, journal, print, settled, start } from "./support.mjs";
+import { answer, event, heard, journal, print, settled, start } from "./support.mjs";
 
 const server = await start();
 const { io } = server;
@@ -16,7 +16,9 @@ socket.onAny(function () {
 });
 socket.on("a", (...args) => log("on a:", shown(args)));
 client.emit("a", 1, { b: [2] });
+await event(socket, "a");
 client.emit("unknown", Buffer.from("x"));
+await event(socket, "unknown");
 await answer((done) => {
   socket.once("asked", (done) => done());
   client.emit("asked", done);

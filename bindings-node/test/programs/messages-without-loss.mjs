@@ -29,8 +29,6 @@ const open = (name) => {
     auth: { serverOffset: 0 },
     retries: 3,
     ackTimeout: 10_000,
-    reconnection: true,
-    reconnectionDelay: 10,
   });
   client.on("chat message", (content, serverOffset) => {
     seen(content, serverOffset);
@@ -51,6 +49,7 @@ ben.io.engine.close();
 await away;
 await until(() => io.sockets.sockets.size === 1);
 await anna.emitWithAck("chat message", "three, while ben is away", "anna-2");
+ben.connect();
 await event(ben, "connect");
 await until(() => io.sockets.sockets.size === 2);
 await heard(io, anna, ben);

@@ -1,5 +1,5 @@
 // Middlewares of a socket: every incoming event passes through them.
-import { answer, journal, print, settled, start } from "./support.mjs";
+import { answer, event, journal, print, settled, start } from "./support.mjs";
 
 const server = await start();
 const { client, socket } = await server.pair();
@@ -75,5 +75,5 @@ third.socket.use((event, next) => {
 });
 third.socket.on("a", () => order("on a"));
 third.client.emit("a");
-await settled(third.client, third.socket);
+await event(third.socket, "a");
 await server.close();

@@ -197,7 +197,7 @@ export function raw(url, options = {}) {
   return {
     socket,
     frames,
-    opened: once(socket, "open"),
+    opened: new Promise((resolve) => socket.on("open", resolve)),
     closed: new Promise((resolve) => socket.on("close", resolve)),
     send: (data) => socket.send(data),
     /** The next frame that has not been read yet. */

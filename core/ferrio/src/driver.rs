@@ -97,7 +97,8 @@ struct Task {
 pub(crate) enum Read {
     /// There may be more.
     Open,
-    /// The peer closed, or broke the WebSocket protocol.
+    /// The peer closed, or broke the WebSocket protocol. A connection that was reset has closed, as the originals have it:
+    /// whether a FIN or an RST comes depends on what its kernel had not delivered when the peer left.
     Ended(Cause),
 }
 
@@ -149,7 +150,7 @@ impl Task {
                 (Ok(0), Err(_)) => Read::Open,
                 (Ok(count), _) => self.feed(&buffer[..count]),
                 (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => Read::Open,
-                (Err(error), _) => Read::Ended(Cause::Error(error.to_string().into())),
+                (Err(_), _) => Read::Ended(Cause::Closed),
             }
         })
     }
@@ -202,7 +203,7 @@ impl Task {
                 let mut read = ReadBuf::new(buffer);
                 match Pin::new(&mut *stream).poll_read(context, &mut read) {
                     Poll::Pending => Poll::Pending,
-                    Poll::Ready(Err(error)) => Poll::Ready(Read::Ended(Cause::Error(error.to_string().into()))),
+                    Poll::Ready(Err(_)) => Poll::Ready(Read::Ended(Cause::Closed)),
                     Poll::Ready(Ok(())) if read.filled().is_empty() => Poll::Ready(Read::Ended(Cause::Closed)),
                     Poll::Ready(Ok(())) => {
                         let count = read.filled().len();

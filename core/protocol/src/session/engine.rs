@@ -17,7 +17,7 @@ impl Session {
         self.post_open = false;
         if binary && self.revision == Revision::V4 && self.settings.dialect.checks_content_type() {
             self.output(Output::Refuse(400));
-            self.fail(Reason::TransportError, Some("invalid content-type".into()));
+            self.fail(Reason::TransportError, Some("invalid content".into()));
             return;
         }
         let (packets, end) =
