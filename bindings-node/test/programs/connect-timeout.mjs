@@ -26,6 +26,7 @@ const left = server.raw();
 await left.opened;
 left.send("40");
 const [socket] = await event(io, "connection");
+for (let n = 0; n < 2; n++) await left.frame(); // the handshake, and the answer to CONNECT
 left.send("41");
 await event(socket, "disconnect");
 const other = server.raw();

@@ -22,6 +22,7 @@ async function send(title, ...packets) {
   await raw.opened;
   raw.send("40");
   const [socket] = await accepted;
+  for (let n = 0; n < 2; n++) await raw.frame(); // the handshake, and the answer to CONNECT
   socket.on("error", (error) => log("error:", error.message));
   socket.on("disconnect", (reason, description) => log("disconnect:", reason, String(description)));
   socket.onAny(
@@ -36,9 +37,9 @@ async function send(title, ...packets) {
   for (const packet of packets) raw.send(packet);
   raw.send('42["end"]');
   const outcome = await ended;
-  log(outcome === "open" ? "open" : `closed: ${outcome}`);
   if (outcome !== "open") await until(() => socket.disconnected);
-  const frames = raw.frames.slice(2).map(mask);
+  log(outcome === "open" ? "open" : `closed: ${outcome}`);
+  const frames = raw.frames.map(mask);
   if (frames.length > 0) log("frames:", frames);
   raw.close();
 }
