@@ -148,8 +148,10 @@ export class IoEngine extends EventEmitter {
       if (engine === undefined || !socket.readable || !socket.writable) return void socket.destroy();
       response.writeHead(); // express-session adds its cookie then
       const { headers } = response;
-      if (!request._query.sid) this.emit("initial_headers", headers, request);
-      this.emit("headers", headers, request);
+      if (opensWebSocket(request)) {
+        if (!request._query.sid) this.emit("initial_headers", headers, request);
+        this.emit("headers", headers, request);
+      }
       this.client(request._query.sid)?._upgrading(true);
       openLink(engine, this, request, socket, head, headers, sid);
     });
@@ -332,6 +334,15 @@ export class IoEngine extends EventEmitter {
 
 /** The engine draws an id itself. */
 const NO_ID = "";
+
+/** The headers of a WebSocket handshake are as they should be: a 101 will follow. If not, the engine says what is wrong. */
+function opensWebSocket({ headers }: IncomingMessage): boolean {
+  return (
+    headers.upgrade?.toLowerCase() === "websocket" &&
+    headers["sec-websocket-version"] === "13" &&
+    /^[+/0-9A-Za-z]{22}==$/.test(headers["sec-websocket-key"] ?? "")
+  );
+}
 
 /** Who leaves costs nobody anything. */
 function ignore(): void {}

@@ -174,6 +174,23 @@ test("a middleware that fails is a bad request, however it fails", async (t) => 
   assert.deepEqual(all, [failure]);
 });
 
+test("a WebSocket handshake that is none is refused, and no 101 is told of", async (t) => {
+  const server = await start(t);
+  for (const name of ["initial_headers", "headers", "connection_error"]) {
+    server.io.engine.on(name, () => assert.fail(name));
+  }
+  const good = upgradeRequest(WEBSOCKET);
+  for (const [bad, answer] of [
+    [good.replace(/Sec-WebSocket-Key: .*\r\n/, ""), "Missing or invalid Sec-WebSocket-Key header"],
+    [good.replace("Version: 13", "Version: 5"), "Missing or invalid Sec-WebSocket-Version header"],
+    [good.replace("Upgrade: websocket", "Upgrade: h2c"), "Invalid Upgrade header"],
+  ]) {
+    const text = await raw(server, bad);
+    assert.match(text, /^HTTP\/1\.1 400 /);
+    assert.ok(text.endsWith(answer), text);
+  }
+});
+
 test("a middleware may answer itself", async (t) => {
   const server = await start(t);
   const events = [];
