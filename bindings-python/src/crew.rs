@@ -12,8 +12,9 @@
 //!      '-------------------------- there is no successor ------------------------------------'
 //! ```
 //!
-//! The threads are Python's. While a handler runs none of our frames is on its stack: CPython ends daemon threads by
-//! unwinding them when the interpreter ends, and Rust frames turn that into an abort.
+//! The threads are Python's. While a handler runs none of our frames is on its stack, and when the crew closes it waits for
+//! those who are inside: CPython ends daemon threads by unwinding them when the interpreter ends, and Rust frames turn that
+//! into an abort.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -33,8 +34,10 @@ pub(crate) struct Crew {
     helm: AtomicU64,
     /// The successor sleeps: a leader that begins to work wakes it.
     parked: AtomicBool,
-    /// Threads that wait in here, and those that come back from it and have no GIL yet.
+    /// Threads in one of our methods, at work, waiting, or on the way back from it to the GIL.
     inside: AtomicUsize,
+    /// Nobody shall come in any more.
+    closed: AtomicBool,
     inner: Mutex<Inner>,
     /// For the successor.
     watch: Condvar,
@@ -86,6 +89,7 @@ impl Crew {
             helm: AtomicU64::new(Helm::VACANT.0),
             parked: AtomicBool::new(false),
             inside: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             inner: Mutex::default(),
             watch: Condvar::new(),
             rest: Condvar::new(),
@@ -178,23 +182,25 @@ impl Crew {
         false
     }
 
-    /// Counts a thread in that will wait without the GIL, until what this gives is dropped, with the GIL.
-    pub(crate) fn enter(&self) -> impl Drop {
-        self.inside.fetch_add(1, Ordering::AcqRel);
-        Inside(&self.inside)
+    /// Lets a thread in that has the GIL, and will have it when it drops what this gives. `None`: it shall leave.
+    pub(crate) fn enter(&self) -> Option<impl Drop> {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let inside = Inside(&self.inside);
+        (!self.closed.load(Ordering::SeqCst)).then_some(inside)
     }
 
-    /// Nobody shall wait any more.
+    /// Nobody shall wait any more, nor come in.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         self.inner.lock().closed = true;
         self.watch.notify_all();
         self.rest.notify_all();
     }
 
-    /// Waits, without the GIL, until those who waited have gone (but not for those in a handler).
+    /// Waits, without the GIL, until those inside have left. Those in a handler are not, and will not come in again.
     pub(crate) fn leave(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        while self.inside.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        while self.inside.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
@@ -231,6 +237,6 @@ struct Inside<'a>(&'a AtomicUsize);
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -6,7 +6,7 @@
 //! * `dispatch`: from an event to the call of a handler, from its result to the ack. `presence`: connections and sockets come
 //!   and go. `answers`: what somebody waits for.
 //! * `worker`: one Task for many handlers. `task`: how a Task comes to its first step.
-//! * `seat`: a thread that runs handlers. `crew`: which of them does. `script`: sessions that a program plays.
+//! * `seat`: a thread that runs handlers. `crew`: which of them does. `promise`: what one waits with. `script`: sessions that a program plays.
 //! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
 //!   happened already.
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
@@ -33,6 +33,7 @@ mod http;
 mod life;
 mod polls;
 mod presence;
+mod promise;
 mod ready;
 mod rooms;
 mod script;
@@ -57,6 +58,8 @@ mod _ferrio {
     use super::engine::ServerCore;
     #[pymodule_export]
     use super::hosting::{HostedAnswer, Hosting};
+    #[pymodule_export]
+    use super::promise::Promise;
     #[pymodule_export]
     use super::ready::Ready;
     #[pymodule_export]

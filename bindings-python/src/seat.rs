@@ -82,9 +82,7 @@ impl Seat {
         }
         LEADING.set(0);
         let expected = std::mem::take(&mut self.inner.borrow(py).expected);
-        let entered = crew.enter();
         let leads = py.detach(|| crew.wait(self.number, expected));
-        drop(entered);
         if leads {
             LEADING.set(self.number);
             let core = self.core.bind(py);
@@ -141,10 +139,15 @@ impl Seat {
         PyTuple::new(py, [run, args.into_any()])
     }
 
-    fn finish<'py>(&self, py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> PyResult<()> {
+    /// False: it comes too late, the server has stopped.
+    fn finish<'py>(&self, py: Python<'py>, result: PyResult<Bound<'py, PyAny>>) -> PyResult<bool> {
         let current = self.inner.borrow(py).current.take();
-        let Some(Current { then, handler, began }) = current else { return Ok(()) };
+        let Some(Current { then, handler, began }) = current else { return Ok(false) };
         let core = self.core.bind(py);
+        let inside = self.crew.as_ref().map(|crew| crew.enter());
+        if matches!(inside, Some(None)) {
+            return Ok(false);
+        }
         if let Some(crew) = &self.crew {
             let leads = crew.leads(self.number);
             if !leads {
@@ -152,7 +155,8 @@ impl Seat {
             }
             remember(&mut core.get().state.borrow(py), handler, leads, began.elapsed());
         }
-        dispatch::finish(core, then, result)
+        dispatch::finish(core, then, result)?;
+        Ok(true)
     }
 }
 
@@ -164,6 +168,7 @@ impl Seat {
         let Some(crew) = &self.crew else {
             return self.look(py)?.map(|call| self.give(py, call)).transpose();
         };
+        let Some(_inside) = crew.enter() else { return Ok(None) };
         loop {
             if !self.lead(py, crew)? {
                 return Ok(None);
@@ -177,22 +182,19 @@ impl Seat {
             if !crew.pause(self.number) {
                 continue;
             }
-            let entered = crew.enter();
-            let rung = py.detach(|| self.bell.wait());
-            drop(entered);
-            if !rung {
+            if !py.detach(|| self.bell.wait()) {
                 return Ok(None);
             }
         }
     }
 
-    /// The call has returned.
-    fn done<'py>(&self, py: Python<'py>, result: Bound<'py, PyAny>) -> PyResult<()> {
+    /// The call has returned. False: nobody wants to know, the server has stopped.
+    fn done<'py>(&self, py: Python<'py>, result: Bound<'py, PyAny>) -> PyResult<bool> {
         self.finish(py, Ok(result))
     }
 
-    /// The call has raised.
-    fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+    /// The call has raised. False: as for `done`.
+    fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<bool> {
         self.finish(py, Err(PyErr::from_value(error)))
     }
 

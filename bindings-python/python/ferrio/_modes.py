@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import _options
+from . import _ferrio, _options
 
 
 class Event(Protocol):
@@ -42,7 +42,7 @@ class Mode:
         return queue.Queue(maxsize)
 
     def promise(self) -> Promise:
-        return Promise(self.event())
+        return ThreadPromise()
 
     def start(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Starts a thread and returns it. It does not keep the interpreter from its end."""
@@ -72,6 +72,9 @@ class Gevent(Mode):
             "event_class": self.events.Event,
             "selector_class": selectors.DefaultSelector,
         }
+
+    def promise(self) -> Promise:
+        return GreenPromise(self.event())
 
     def queue(self, maxsize: int = 0) -> Any:
         return importlib.import_module("gevent.queue").JoinableQueue(maxsize or None)
@@ -113,6 +116,9 @@ class Eventlet(Mode):
     def event(self) -> Event:
         event: Event = self.threading.Event()
         return event
+
+    def promise(self) -> Promise:
+        return GreenPromise(self.event())
 
     def queue(self, maxsize: int = 0) -> Any:
         return importlib.import_module("eventlet.green.Queue").Queue(maxsize)
@@ -168,8 +174,36 @@ class Cancelled(Exception):
     """Nobody will keep the promise: the server was stopped."""
 
 
-class Promise:
-    """What a thread waits with: a future of one result."""
+class Promise(Protocol):
+    """What a thread or greenlet waits with: a future of one result."""
+
+    def done(self) -> bool: ...
+    def set_result(self, result: Any) -> None: ...
+    def set_exception(self, error: BaseException) -> None: ...
+
+    def cancel(self) -> None:
+        """Nobody will keep it: `result` raises `Cancelled`."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Waits. Raises what `set_exception` was given; after `timeout` seconds it returns nothing, whatever comes."""
+
+
+class ThreadPromise(_ferrio.Promise):
+    """For a thread. All but the waiting is native."""
+
+    def result(self, timeout: float | None = None) -> Any:
+        lock = self._lock
+        if lock.acquire(timeout=-1 if timeout is None else timeout):
+            lock.release()
+        outcome, is_error = self._outcome or (None, False)
+        if is_error:
+            assert isinstance(outcome, BaseException)
+            raise outcome
+        return outcome
+
+
+class GreenPromise:
+    """For a greenlet."""
 
     __slots__ = ("_error", "_event", "_result")
 
@@ -194,7 +228,6 @@ class Promise:
             self.set_exception(Cancelled())
 
     def result(self, timeout: float | None = None) -> Any:
-        """Waits. Raises what `set_exception` was given; after `timeout` seconds it returns nothing, whatever comes."""
         self._event.wait(timeout)
         if self._error is not None:
             raise self._error

@@ -341,8 +341,7 @@ class Server(BaseServer):
         if what in self.reserved_events or not self.async_handlers:
             self._engineio_logger.error("message handler error", exc_info=error)
         else:
-            about = (type(error), error, error.__traceback__, threading.current_thread())
-            threading.excepthook(threading.ExceptHookArgs(about))
+            tell(error)
 
 
 class SessionContext:
@@ -373,6 +372,12 @@ def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
     raise RuntimeError("a handler of a Server cannot wait as one of an AsyncServer can")
 
 
+def tell(error: BaseException) -> None:
+    """As for an exception that ends a thread."""
+    about = (type(error), error, error.__traceback__, threading.current_thread())
+    threading.excepthook(threading.ExceptHookArgs(about))
+
+
 def attend(seat: Seat) -> None:
     """The life of a thread that runs handlers. Here, and not below, so that only Python's frames are on its stack."""
     while (call := seat.next()) is not None:
@@ -380,7 +385,8 @@ def attend(seat: Seat) -> None:
         try:
             result = run(*args)
         except BaseException as error:
-            seat.failed(error)
+            if not seat.failed(error):
+                tell(error)
         else:
             seat.done(result)
 
