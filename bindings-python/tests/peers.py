@@ -74,7 +74,7 @@ class Raw:
     @classmethod
     async def open(cls, url: str, query: str = "EIO=4&transport=websocket", **options: Any) -> Raw:
         address = url.replace("http", "ws", 1) + "/socket.io/?" + query
-        raw = cls(await websockets.connect(address, compression=None, **options))
+        raw = cls(await websockets.connect(address, compression=None, open_timeout=PATIENCE, **options))
         if "sid=" not in query:
             opened = await raw.read()
             assert opened[0] == "0", opened

@@ -179,3 +179,79 @@ async def test_a_kept_connection_is_closed_by_uvicorn_when_it_is_idle(sio, socke
     await connection.ask(get(query))
     assert await patiently(connection.reader.read()) == b""
     connection.writer.close()
+
+
+async def test_aiohttp_s_polls_go_past_it(sio):
+    from aiohttp import web
+
+    seen = []
+
+    async def socketio(request):
+        seen.append(f"{request.method} {request.path}")
+        return await sio.handle_request(request)
+
+    async def other(request):
+        return web.Response(text="other")
+
+    sio.on("echo", lambda sid, *args: sio.emit("echo", args, to=sid))
+    app = web.Application()
+    app.router.add_get("/other", other)
+    app.router.add_route("*", "/socket.io/", socketio)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
+    _, _, body = await connection.ask(get("/socket.io/?EIO=4&transport=polling"))
+    query = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(body[1:])['sid']}"
+    assert (await connection.ask(post(query, "40")))[::2] == (200, "OK")
+    _, head, body = await connection.ask(get(query))
+    assert body.startswith("40{")
+    assert "server: " in head
+    assert "date: " in head
+    for n in range(10):
+        assert (await connection.ask(post(query, f'42["echo",{n}]')))[2] == "OK"
+        assert (await connection.ask(get(query)))[2] == f'42["echo",{n}]'
+    assert seen == ["GET /socket.io/"]
+    # What is not ours is aiohttp's; then the next of ours is too, and those that follow are not.
+    assert (await connection.ask(get("/other")))[2] == "other"
+    assert (await connection.ask(post(query, '42["echo",10]')))[2] == "OK"
+    assert (await connection.ask(get(query)))[2] == '42["echo",10]'
+    assert seen == ["GET /socket.io/", "POST /socket.io/"]
+    # A poll that waits is not idle; a connection is, afterwards.
+    waiting = asyncio.create_task(connection.ask(get(query)))
+    await asyncio.sleep(1.5)
+    await sio.emit("now")
+    assert (await patiently(waiting))[2] == '42["now"]'
+    assert await patiently(connection.reader.read()) == b""
+    connection.writer.close()
+    await sio.shutdown()
+    await runner.cleanup()
+
+
+async def test_an_aiohttp_middleware_sees_every_poll(sio):
+    from aiohttp import web
+
+    seen = []
+
+    @web.middleware
+    async def middleware(request, handler):
+        seen.append(request.method)
+        return await handler(request)
+
+    app = web.Application(middlewares=[middleware])
+    sio.attach(app)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
+    _, _, body = await connection.ask(get("/socket.io/?EIO=4&transport=polling"))
+    query = f"/socket.io/?EIO=4&transport=polling&sid={json.loads(body[1:])['sid']}"
+    await connection.ask(post(query, "40"))
+    await connection.ask(get(query))
+    assert seen == ["GET", "POST", "GET"]
+    connection.writer.close()
+    await runner.cleanup()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from . import _environ, _takeover
+from . import _environ, _polls, _takeover
 from ._link import Link
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ async def serve_http(server: AsyncServer, request: web.BaseRequest) -> web.Strea
             chunk = await request.content.readany()
             whole = request.content.at_eof()
             server._body(number, chunk, whole)
+        if whole and server._take_over:
+            _polls.intercept_aiohttp(server, request)
         while not answer.done():
             await asyncio.wait([answer], timeout=LOOK_EVERY)
             if request.transport is None:

@@ -49,7 +49,7 @@ async def serve_http(server: AsyncServer, scope: Any, receive: Any, send: Any) -
         return
     if server._take_over:
         _takeover.hear_of_shutdown(server, send)
-        _polls.intercept(server, scope, send)
+        _polls.intercept_uvicorn(server, scope, send)
     more = event.get("more_body", False)
     source = None if b"sid=" in scope.get("query_string", b"") else (scope, receive, send)
     number, answer = server._request(
