@@ -1,7 +1,9 @@
 /** Who receives, and how: the target of a broadcast. */
-import { ManyAcks, timerMs } from "./acks";
+import { collect } from "./acks";
+import type { Adapter, BroadcastFlags } from "./adapter";
 import type {
   AllButLast,
+  DecorateAcks,
   DecorateAcksOfMany,
   EventNames,
   EventNamesWithAck,
@@ -12,20 +14,10 @@ import type {
 } from "./emitter";
 import { refuseReserved } from "./errors";
 import type { Handshake } from "./handshake";
-import type { Namespace } from "./namespace";
 import type { Room } from "./rooms";
 
-/** How a broadcast travels. */
-export interface BroadcastFlags {
-  /** Drop it for receivers that are not ready. */
-  volatile?: boolean;
-  /** Whether packets may be compressed. */
-  compress?: boolean;
-  /** Receivers of this server only. */
-  local?: boolean;
-  /** How long to wait for answers, in ms. */
-  timeout?: number;
-}
+/** An event, as the type of a packet. */
+const EVENT = 2;
 
 /**
  * A set of sockets, described: the union of some rooms without the members of others. Immutable; each call gives a new one.
@@ -35,15 +27,15 @@ export interface BroadcastFlags {
 export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
   /** @internal */
   constructor(
-    private readonly nsp: Namespace<any, any, any, any>,
-    private readonly rooms: ReadonlySet<Room> = new Set(),
-    private readonly exceptRooms: ReadonlySet<Room> = new Set(),
+    private readonly adapter: Adapter,
+    private readonly rooms: Set<Room> = new Set(),
+    private readonly exceptRooms: Set<Room> = new Set(),
     private readonly flags: BroadcastFlags = {},
   ) {}
 
   /** Adds the members of rooms. */
   to(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
-    return new BroadcastOperator(this.nsp, union(this.rooms, room), this.exceptRooms, this.flags);
+    return new BroadcastOperator(this.adapter, union(this.rooms, room), this.exceptRooms, this.flags);
   }
 
   /** The same as {@link to}. */
@@ -53,7 +45,7 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
 
   /** Leaves the members of rooms out. */
   except(room: Room | Room[]): BroadcastOperator<EmitEvents, SocketData> {
-    return new BroadcastOperator(this.nsp, this.rooms, union(this.exceptRooms, room), this.flags);
+    return new BroadcastOperator(this.adapter, this.rooms, union(this.exceptRooms, room), this.flags);
   }
 
   /** Whether the packets may be compressed. True without a call. */
@@ -90,14 +82,9 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
   emit<Name extends EventNames<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean;
   emit(...event: any[]): boolean {
     refuseReserved(event[0]);
-    const { nsp, rooms, exceptRooms, flags } = this;
-    const last = event[event.length - 1];
-    if (typeof last !== "function") {
-      nsp._broadcast(event, rooms, exceptRooms, flags, undefined, -1);
-    } else {
-      event.pop();
-      nsp._broadcast(event, rooms, exceptRooms, flags, new ManyAcks(this, last), timerMs(flags.timeout));
-    }
+    const packet = { type: EVENT, data: event };
+    if (typeof event[event.length - 1] !== "function") this.adapter.broadcast(packet, this.target());
+    else collect(this, this.adapter, packet, this.target(), event.pop());
     return true;
   }
 
@@ -123,25 +110,24 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
 
   /** The sockets. */
   fetchSockets(): Promise<RemoteSocket<EmitEvents, SocketData>[]> {
-    return Promise.resolve(this.nsp._members(this.rooms, this.exceptRooms) as any[]);
+    return this.adapter
+      .fetchSockets(this.target())
+      .then((found) => found.map((socket) => (socket.server ? socket : new RemoteSocket(this.adapter, socket))));
   }
 
   /** Their ids. @deprecated use {@link fetchSockets} */
   allSockets(): Promise<Set<string>> {
-    return Promise.resolve(new Set(this.nsp._members(this.rooms, this.exceptRooms).map(({ id }) => id)));
+    return this.adapter.sockets(this.rooms);
   }
 
   /** Makes them join rooms. */
   socketsJoin(room: Room | Room[]): void {
-    for (const socket of this.nsp._members(this.rooms, this.exceptRooms)) socket.join(room);
+    this.adapter.addSockets(this.target(), Array.isArray(room) ? room : [room]);
   }
 
   /** Makes them leave rooms. */
   socketsLeave(room: Room | Room[]): void {
-    const rooms = Array.isArray(room) ? room : [room];
-    for (const socket of this.nsp._members(this.rooms, this.exceptRooms)) {
-      for (const room of rooms) socket.leave(room);
-    }
+    this.adapter.delSockets(this.target(), Array.isArray(room) ? room : [room]);
   }
 
   /**
@@ -150,18 +136,22 @@ export class BroadcastOperator<EmitEvents extends EventsMap, SocketData> {
    * @param close - close the connections below too
    */
   disconnectSockets(close = false): void {
-    for (const socket of this.nsp._members(this.rooms, this.exceptRooms)) socket.disconnect(close);
+    this.adapter.disconnectSockets(this.target(), close);
+  }
+
+  private target() {
+    return { rooms: this.rooms, except: this.exceptRooms, flags: this.flags };
   }
 
   private flagged(flags: BroadcastFlags): BroadcastOperator<EmitEvents, SocketData> {
-    return new BroadcastOperator(this.nsp, this.rooms, this.exceptRooms, { ...this.flags, ...flags });
+    return new BroadcastOperator(this.adapter, this.rooms, this.exceptRooms, { ...this.flags, ...flags });
   }
 }
 
 /**
  * A socket, possibly of another server: what `fetchSockets()` gives. On this server it is the {@link Socket} itself.
  */
-export interface RemoteSocket<EmitEvents extends EventsMap, SocketData> {
+export class RemoteSocket<EmitEvents extends EventsMap, SocketData> {
   /** The public id. */
   readonly id: string;
   /** What the client sent to connect. */
@@ -170,19 +160,49 @@ export interface RemoteSocket<EmitEvents extends EventsMap, SocketData> {
   readonly rooms: Set<Room>;
   /** What the program keeps with it. */
   readonly data: SocketData;
+
+  private readonly operator: BroadcastOperator<EmitEvents, SocketData>;
+
+  /** @internal */
+  constructor(
+    adapter: Adapter,
+    details: { id: string; handshake: Handshake; rooms: Iterable<Room>; data: SocketData },
+  ) {
+    this.id = details.id;
+    this.handshake = details.handshake;
+    this.rooms = new Set(details.rooms);
+    this.data = details.data;
+    this.operator = new BroadcastOperator(adapter, new Set([this.id]), new Set(), { expectSingleResponse: true });
+  }
+
   /** Sends it an event. */
-  emit<Name extends EventNames<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean;
+  emit<Name extends EventNames<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean {
+    return this.operator.emit(event, ...args);
+  }
+
   /** How long the next emit waits for the answer, in ms. */
-  timeout(timeout: number): Pick<BroadcastOperator<DecorateAcksOfMany<EmitEvents>, SocketData>, "emit" | "emitWithAck">;
+  timeout(timeout: number): Pick<BroadcastOperator<DecorateAcks<EmitEvents>, SocketData>, "emit" | "emitWithAck"> {
+    return this.operator.timeout(timeout) as any;
+  }
+
   /** Makes it join rooms. */
-  join(room: Room | Room[]): void;
+  join(room: Room | Room[]): void {
+    this.operator.socketsJoin(room);
+  }
+
   /** Makes it leave a room. */
-  leave(room: Room): void;
-  /** Disconnects it. */
-  disconnect(close?: boolean): this;
+  leave(room: Room): void {
+    this.operator.socketsLeave(room);
+  }
+
+  /** Disconnects it; with `close`, the connection below too. */
+  disconnect(close = false): this {
+    this.operator.disconnectSockets(close);
+    return this;
+  }
 }
 
-function union(rooms: ReadonlySet<Room>, more: Room | Room[]): ReadonlySet<Room> {
+function union(rooms: Set<Room>, more: Room | Room[]): Set<Room> {
   const all = new Set(rooms);
   if (Array.isArray(more)) for (const room of more) all.add(room);
   else all.add(more);

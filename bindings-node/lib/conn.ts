@@ -1,12 +1,15 @@
 /** One Engine.IO connection, as `socket.conn` and `io.engine`'s `connection` event show it. */
 import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
+import type { Client } from "./client";
 import * as debug from "./debug";
 import type { Engine } from "./engine";
 import { type FirstRequest, unpack } from "./first-request";
 import type { IoEngine } from "./io-engine";
+import { NativeClient } from "./native-wire";
 import type { TransportName } from "./options";
 import { FlagBits, type PacketType, type REASONS } from "./records";
+import type { ScriptedClient } from "./scripted/client";
 import type { Socket } from "./socket";
 
 /** Why a socket was disconnected. */
@@ -68,7 +71,9 @@ export class Conn extends EventEmitter {
   readonly _engine: Engine;
   /** @internal Its sockets, of all namespaces, accepted or on their way. */
   _sockets: Socket[] = NO_SOCKETS;
-  /** @internal Nobody but {@link Client} needs one, and few programs ask for it. */
+  /** @internal Its Socket.IO, where the engine does none. */
+  declare _script?: ScriptedClient;
+  /** @internal `socket.client`: few programs ask for it. */
   declare _client?: Client;
 
   private readonly server: IoEngine;
@@ -243,7 +248,7 @@ export class Conn extends EventEmitter {
 
   /** @internal */
   get _asClient(): Client {
-    this._client ??= new Client(this);
+    this._client ??= new NativeClient(this);
     return this._client;
   }
 
@@ -346,24 +351,6 @@ function message(data: SendData): string | Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   return data ? String(data) : "";
-}
-
-/** The connection as seen from Socket.IO: `socket.client`. */
-export class Client {
-  constructor(
-    /** The connection. */
-    readonly conn: Conn,
-  ) {}
-
-  /** The connection's session id. */
-  get id(): string {
-    return this.conn.id;
-  }
-
-  /** The first HTTP request of the session. */
-  get request(): IncomingMessage {
-    return this.conn.request;
-  }
 }
 
 /**

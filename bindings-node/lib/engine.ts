@@ -6,6 +6,7 @@ import type { PendingAck } from "./acks";
 import type { Conn } from "./conn";
 import type { Carrier, Exchange } from "./exchange";
 import { loadAddon, type NativeEngine } from "./native";
+import { NativeWire } from "./native-wire";
 import type { Payload } from "./parser";
 import { CommandKind, Commands, FlagBits } from "./records";
 import { type EngineOwner, Rounds } from "./rounds";
@@ -17,16 +18,22 @@ const FLUSH_AT = 64 * 1024;
 /** Attachments up to this are copied at the emit, larger ones cross at once: either way the caller may reuse its buffer. */
 const COPY_UP_TO = 16 * 1024;
 
-/** How an emit travels. */
-export interface EmitOptions {
+/** How packets travel. */
+export interface SendOptions {
   volatile: boolean;
   compress: boolean;
   /** The last argument is an offset that `stamp` gave. */
-  stamped: boolean;
-  /** The number of the ack, or -1. */
-  ack: number;
-  /** Time for the ack in ms, or -1. */
-  timeout: number;
+  stamped?: boolean;
+}
+
+/** A raw write that may get more receivers yet. */
+interface SharedWrite {
+  readonly conns: number[];
+  readonly data: readonly (string | Uint8Array)[];
+  readonly options: object;
+  readonly flags: FlagBits;
+  /** The data with its bytes copied: the caller may reuse its own. */
+  readonly copy: (string | Uint8Array)[];
 }
 
 /** One engine of a `Server`. @internal */
@@ -42,6 +49,9 @@ export class Engine {
   private readonly watchers = new Set<object>();
   private readonly mourners: (() => void)[] = [];
 
+  /** What carries the packets of its sockets. */
+  readonly wire = new NativeWire(this);
+
   private native: NativeEngine | undefined;
   private readonly rounds: Rounds;
   private readonly commands = new Commands();
@@ -50,6 +60,7 @@ export class Engine {
   private soon = false;
   private lastNumber = 0;
   private lastReceipt = 0;
+  private shared: SharedWrite | undefined;
 
   constructor(options: string, owner: EngineOwner) {
     const { Engine: Native } = loadAddon();
@@ -72,20 +83,32 @@ export class Engine {
     this.command(CommandKind.Reject, socket, json);
   }
 
-  emit(socket: number, payload: Payload, options: EmitOptions): void {
+  /** Sends an event to a socket. `ack` is the number of its ack, `timeout` its time in ms: each -1 if there is none. */
+  emit(socket: number, payload: Payload, options: SendOptions, ack: number, timeout: number): void {
+    if (this.shared !== undefined) this.writeShared();
     const { commands } = this;
     commands.reserve(7);
     commands.number(CommandKind.Emit);
-    this.emitHead(payload, options);
+    this.emitHead(payload, options, ack, timeout);
     commands.number(socket);
     this.emitted(payload.attachments);
   }
 
-  broadcast(nsp: string, rooms: string[], except: string[], payload: Payload, options: EmitOptions): void {
+  /** Sends an event to a target. `ack` and `timeout` as in {@link emit}. */
+  broadcast(
+    nsp: string,
+    rooms: string[],
+    except: string[],
+    payload: Payload,
+    options: SendOptions,
+    ack: number,
+    timeout: number,
+  ): void {
+    if (this.shared !== undefined) this.writeShared();
     const { commands } = this;
     commands.reserve(7);
     commands.number(CommandKind.Broadcast);
-    this.emitHead(payload, options);
+    this.emitHead(payload, options, ack, timeout);
     commands.string(nsp);
     commands.strings(rooms);
     commands.strings(except);
@@ -162,6 +185,39 @@ export class Engine {
    * @param receipt - called once, when all of it has been handed to the transports of all connections that have not ended
    */
   write(conns: readonly number[], data: readonly (string | Uint8Array)[], flags: FlagBits, receipt?: () => void): void {
+    if (this.shared !== undefined) this.writeShared();
+    this.emitted(this.writeHead(conns, data, flags, receipt));
+  }
+
+  /**
+   * {@link write} to one connection of many: calls that follow each other with the same `data` and `options`, as an adapter's
+   * broadcast makes them, become one command.
+   */
+  share(conn: number, data: readonly (string | Uint8Array)[], options: object, flags: FlagBits): void {
+    const { shared } = this;
+    if (shared !== undefined && shared.data === data && shared.options === options && shared.flags === flags) {
+      shared.conns.push(conn);
+      return;
+    }
+    if (shared !== undefined) this.writeShared();
+    const copy = data.map((part) => (typeof part === "string" ? part : Buffer.from(part)));
+    this.shared = { conns: [conn], data, options, flags, copy };
+    this.touch();
+  }
+
+  private writeShared(): void {
+    const { conns, copy, flags } = this.shared!;
+    this.shared = undefined;
+    for (const bytes of this.writeHead(conns, copy, flags) ?? []) this.commands.bytes(bytes);
+  }
+
+  /** @returns the bytes that belong to the command */
+  private writeHead(
+    conns: readonly number[],
+    data: readonly (string | Uint8Array)[],
+    flags: FlagBits,
+    receipt?: () => void,
+  ): Uint8Array[] | undefined {
     const { commands } = this;
     commands.reserve(5 + conns.length + data.length);
     commands.number(CommandKind.Write);
@@ -170,16 +226,17 @@ export class Engine {
     commands.number(conns.length);
     for (const conn of conns) commands.number(conn);
     commands.number(data.length);
-    const attachments: Uint8Array[] = [];
+    let attachments: Uint8Array[] | undefined;
     for (const part of data) {
       if (typeof part === "string") {
         commands.string(part);
       } else {
         commands.number(-1);
+        attachments ??= [];
         attachments.push(part);
       }
     }
-    this.emitted(attachments.length === 0 ? undefined : attachments);
+    return attachments;
   }
 
   /** Has every Engine.IO packet of a connection told to it ({@link Conn._packet}), or no more. */
@@ -226,6 +283,7 @@ export class Engine {
   /** Everything asked for so far crosses now. */
   flush(): void {
     this.dirty = false;
+    if (this.shared !== undefined) this.writeShared();
     const { commands } = this;
     if (commands.used === 0) return;
     const { text, cells, used, attachments } = commands;
@@ -234,6 +292,7 @@ export class Engine {
   }
 
   private command(kind: CommandKind, key: number, extra?: number | string): void {
+    if (this.shared !== undefined) this.writeShared();
     this.append(kind, key, extra);
     this.touch();
   }
@@ -247,11 +306,11 @@ export class Engine {
     else if (extra !== undefined) commands.string(extra);
   }
 
-  private emitHead(payload: Payload, options: EmitOptions): void {
+  private emitHead(payload: Payload, options: SendOptions, ack: number, timeout: number): void {
     const { commands } = this;
     commands.number(flagBits(options));
-    commands.number(options.ack);
-    commands.number(options.timeout);
+    commands.number(ack);
+    commands.number(timeout);
     commands.string(payload.text);
     commands.number(payload.attachments === undefined ? 0 : payload.attachments.length);
   }
@@ -316,6 +375,11 @@ export class Engine {
     return this.native?.stamp(nsp) ?? undefined;
   }
 
+  roomNames(nsp: string): string[] {
+    this.flush();
+    return this.native?.roomNames(nsp) ?? [];
+  }
+
   /** Bytes waiting to be sent to a connection. */
   buffered(conn: number): number {
     this.flush();
@@ -371,6 +435,6 @@ export class Engine {
   }
 }
 
-function flagBits({ volatile, compress, stamped }: EmitOptions): number {
+function flagBits({ volatile, compress, stamped }: SendOptions): number {
   return (volatile ? FlagBits.Volatile : 0) | (compress ? FlagBits.Compress : 0) | (stamped ? FlagBits.Stamped : 0);
 }

@@ -22,7 +22,9 @@ export interface EngineSource {
   /** The http server listens (again): the engine is to run. */
   start(): void;
   /** There is no Socket.IO on its connections (from now on). */
-  readonly raw?: boolean;
+  raw?(): boolean;
+  /** A connection opened: before anybody else hears of it. */
+  opened?(conn: Conn): void;
 }
 
 /**
@@ -274,7 +276,7 @@ export class IoEngine extends EventEmitter {
 
   /** @internal There is no Socket.IO on its connections. */
   get _raw(): boolean {
-    return this.source.raw === true;
+    return this.source.raw?.() === true;
   }
 
   // ---- what the engine tells ----
@@ -295,6 +297,7 @@ export class IoEngine extends EventEmitter {
     engine.conns.add(conn);
     this.clients[sid] = conn;
     this.clientsCount++;
+    this.source.opened?.(conn);
     this.emit("connection", conn);
     if (watched) conn._watch(true);
   }

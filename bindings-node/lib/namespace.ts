@@ -1,7 +1,6 @@
 /** A namespace: who is in it, who may come in, and what it is told. */
-
-import type { ManyAcks } from "./acks";
-import { type BroadcastFlags, BroadcastOperator, type RemoteSocket } from "./broadcast-operator";
+import type { Adapter } from "./adapter";
+import { BroadcastOperator, type RemoteSocket } from "./broadcast-operator";
 import type { Conn } from "./conn";
 import * as debug from "./debug";
 import {
@@ -14,10 +13,9 @@ import {
   TypedEmitter,
 } from "./emitter";
 import { type ExtendedError, reserved } from "./errors";
-import { encode } from "./parser";
+import { NativeAdapter } from "./native-adapter";
 import { type ExpiredSession, Kept } from "./recovery";
-import { decodeRoom, encodeRoom, type Room } from "./rooms";
-import { RoomsView } from "./rooms-view";
+import { decodeRoom, type Room } from "./rooms";
 import type { Server } from "./server";
 import { type Newcomer, Socket } from "./socket";
 
@@ -63,11 +61,15 @@ export class Namespace<
   readonly name: string;
   /** The sockets that are connected, by id. */
   readonly sockets = new Map<string, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>();
-  /** Rooms and sockets, to look at: `adapter.rooms`, `adapter.sids`. */
-  readonly adapter: RoomsView;
+  /** The rooms, and the way to other servers. The engine's own, unless the program asked for another. */
+  adapter!: Adapter;
   /** The server. */
   readonly server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>;
 
+  /** @internal The adapter, while the rooms are the engine's. */
+  _native: NativeAdapter | undefined;
+  /** @internal The next packet's ack id, for adapters. */
+  _ids = 0;
   /** @internal Some socket has had a catch-all listener for what it is sent. */
   _outgoingWatched = false;
   /** @internal The middlewares. */
@@ -77,14 +79,23 @@ export class Namespace<
   /** @internal Called when the last socket has left. */
   _onEmpty: (() => void) | undefined;
   /** Sockets that the middlewares have not let in yet. */
-  private readonly connecting = new Set<Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>();
+  private readonly connecting = new Map<string, Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>();
 
   /** @internal */
   constructor(server: Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, name: string) {
     super();
     this.server = server;
     this.name = name;
-    this.adapter = new RoomsView(this);
+    this._initAdapter();
+  }
+
+  /** @internal The adapter is made, anew when the program asks for another. What the old one knew is forgotten. */
+  _initAdapter(): void {
+    const Chosen = this.server._adapterClass as (new (nsp: any) => Adapter) | undefined;
+    this._native = Chosen === undefined ? new NativeAdapter(this) : undefined;
+    this.adapter = this._native ?? new Chosen!(this);
+    // An adapter that cannot reach its cluster says so by itself, or not at all: the server goes on.
+    Promise.resolve(this.adapter.init()).catch(() => {});
   }
 
   /** Adds a middleware: it lets a socket in by `next()`, or refuses it by `next(error)`. */
@@ -195,35 +206,54 @@ export class Namespace<
    */
   serverSideEmit<Name extends keyof ServerSideEvents & string>(
     event: Name,
-    ..._args: EventParams<ServerSideEvents, Name>
+    ...args: EventParams<ServerSideEvents, Name>
   ): boolean {
     if (RESERVED_BETWEEN_SERVERS.has(event)) throw reserved(event);
-    console.warn("serverSideEmit() needs an adapter that connects servers; the event was dropped");
+    this.adapter.serverSideEmit([event, ...args]);
     return true;
   }
 
-  /** {@link serverSideEmit} that waits for the other servers' answers. */
+  /**
+   * {@link serverSideEmit} that waits for the other servers' answers.
+   *
+   * @throws Error (rejects) if not all answered in time; its `responses` are the answers that came
+   */
   serverSideEmitWithAck<Name extends keyof ServerSideEvents & string>(event: Name, ...args: any[]): Promise<any[]> {
-    return new Promise((_resolve, _reject) => {
-      this.serverSideEmit(event, ...(args as any));
+    return new Promise((resolve, reject) => {
+      const answer = (error: (Error & { responses?: any[] }) | null, responses: any[]) => {
+        if (!error) return resolve(responses);
+        error.responses = responses;
+        reject(error);
+      };
+      this.serverSideEmit(event, ...([...args, answer] as any));
     });
+  }
+
+  /** @internal An event of another server: adapters call it. */
+  _onServerSideEmit(event: [string, ...any[]]): void {
+    callListeners.apply(this, event);
   }
 
   // ---- what the server and the sockets call ----
 
   /** @internal A client wants in. */
   _add(conn: Conn, newcomer: Newcomer): void {
-    const socket = new Socket(this, conn, newcomer);
-    debug.namespace("%s: socket %s wants in", this.name, socket.id);
+    const socket = new Socket(this, conn._engine.wire, conn, newcomer);
     conn._engine.sockets.add(socket as unknown as Socket);
     conn._joining(socket as unknown as Socket);
-    this.connecting.add(socket);
-    if (socket.recovered && this.server._opts.connectionStateRecovery?.skipMiddlewares) return this.admit(socket);
+    this._welcome(socket);
+  }
+
+  /** @internal A socket is there: the middlewares decide whether it is let in. */
+  _welcome(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
+    debug.namespace("%s: socket %s wants in", this.name, socket.id);
+    this.connecting.set(socket.id, socket);
+    if (socket.recovered && this.server.opts.connectionStateRecovery?.skipMiddlewares) return this._admit(socket);
     const done = (error?: ExtendedError) => {
       process.nextTick(() => {
-        if (!this.connecting.has(socket)) return; // it has left meanwhile
+        if (this.connecting.get(socket.id) !== socket) return; // it has left meanwhile
         if (error) socket._rejected(error);
-        else this.admit(socket);
+        else this._admit(socket);
       });
     };
     try {
@@ -234,11 +264,16 @@ export class Namespace<
     }
   }
 
+  /** @internal The socket of this id, if the middlewares have not let it in yet. */
+  _connecting(id: string): Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData> | undefined {
+    return this.connecting.get(id);
+  }
+
   /** @internal A socket is no more, or was never let in. */
   _left(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
     debug.namespace("%s: socket %s left", this.name, socket.id);
-    this.sockets.delete(socket.id);
-    this.connecting.delete(socket);
+    if (this.sockets.get(socket.id) === socket) this.sockets.delete(socket.id);
+    else if (this.connecting.get(socket.id) === socket) this.connecting.delete(socket.id);
     this.forgetIfEmpty();
   }
 
@@ -256,57 +291,8 @@ export class Namespace<
     if (this.sockets.size === 0 && this.connecting.size === 0 && this._kept.empty) this._onEmpty?.();
   }
 
-  /** @internal */
-  _broadcast(
-    event: any[],
-    rooms: ReadonlySet<Room>,
-    except: ReadonlySet<Room>,
-    flags: BroadcastFlags,
-    ack: ManyAcks | undefined,
-    timeout: number,
-  ): void {
-    const engine = this.server._engine;
-    const recoverable = this.server._opts.connectionStateRecovery && ack === undefined && !flags.volatile;
-    const offset = recoverable && this._outgoingWatched ? engine?.stamp(this.name) : undefined;
-    if (offset !== undefined) event = [...event, offset];
-    const payload = encode(event);
-    if (engine === undefined) return; // nobody can be connected
-    const watching = this._outgoingWatched ? this._members(rooms, except) : [];
-    // The offset was given for the next event of all: listeners may emit others, those come after it.
-    if (offset === undefined) for (const socket of watching) socket._notifyOutgoing(event);
-    let number = -1;
-    if (ack !== undefined) {
-      number = engine.number();
-      engine.acks.set(number, ack);
-    }
-    engine.broadcast(this.name, Array.from(rooms, encodeRoom), Array.from(except, encodeRoom), payload, {
-      volatile: flags.volatile === true,
-      compress: flags.compress !== false,
-      stamped: offset !== undefined,
-      ack: number,
-      timeout,
-    });
-    if (offset !== undefined) for (const socket of watching) socket._notifyOutgoing(event);
-  }
-
-  /** @internal The sockets that a target means right now. */
-  _members(
-    rooms: ReadonlySet<Room>,
-    except: ReadonlySet<Room>,
-  ): Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>[] {
-    if (rooms.size === 0 && except.size === 0) return [...this.sockets.values()];
-    const engine = this.server._engine;
-    if (engine === undefined) return [];
-    const members: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>[] = [];
-    for (const key of engine.members(this.name, Array.from(rooms, encodeRoom), Array.from(except, encodeRoom))) {
-      const socket = engine.sockets.get(key);
-      if (socket?.connected) members.push(socket as any);
-    }
-    return members;
-  }
-
   private everybody(): BroadcastOperator<EmitEvents, SocketData> {
-    return new BroadcastOperator(this);
+    return new BroadcastOperator(this.adapter);
   }
 
   private runMiddlewares(
@@ -321,8 +307,9 @@ export class Namespace<
     run(0);
   }
 
-  private admit(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
-    this.connecting.delete(socket);
+  /** @internal It is in. */
+  _admit(socket: Socket<ListenEvents, EmitEvents, ServerSideEvents, SocketData>): void {
+    this.connecting.delete(socket.id);
     this.sockets.set(socket.id, socket);
     socket._accepted();
     callListeners.call(this, "connect", socket);

@@ -17,6 +17,7 @@ export interface NativeEngine {
   rooms(socket: number): string[];
   members(nsp: string, rooms: string[], except: string[]): number[];
   stamp(nsp: string): string | null;
+  roomNames(nsp: string): string[];
   /** Bytes waiting to be sent to a connection. */
   buffered(conn: number): number;
   /** Whether what is sent to a connection now leaves now. */

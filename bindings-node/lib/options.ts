@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { type SerializeOptions, serialize } from "cookie";
 import type { CorsOptions, CorsOptionsDelegate } from "cors";
+import type { AdapterConstructor } from "./adapter";
 import type { SendData } from "./conn";
 import { unsupported } from "./errors";
 import type { ConnectionStateRecovery } from "./recovery";
@@ -80,6 +81,10 @@ export interface ServerOptions extends EngineOptions {
   cleanupEmptyChildNamespaces: boolean;
   /** Have clients whose connection broke come back to their id, rooms, data and missed events. Off. */
   connectionStateRecovery: ConnectionStateRecovery;
+  /** The class of the namespaces' adapters, or a function that makes one. The engine keeps the rooms if not given. */
+  adapter: AdapterConstructor;
+  /** What encodes packets: `{ Encoder, Decoder }`, as `socket.io-msgpack-parser` has it. The engine does if not given. */
+  parser: any;
   /**
    * Have the engine listen on the port by itself, without Node's http server: polling costs less, and there is no `httpServer`,
    * nothing that hangs on it (`allowRequest`, `engine.use()`, the bundles, …), and no other route. False. Not in socket.io.
@@ -93,7 +98,7 @@ export interface ServerOptions extends EngineOptions {
 let warned = false;
 
 /** Options of socket.io that would change what a program observes, and that ferrio has not got. */
-const UNSUPPORTED = ["adapter", "parser", "wsEngine"] as const;
+const UNSUPPORTED = ["wsEngine"] as const;
 
 /** @throws Error naming an option that ferrio has not got. @internal */
 export function refuseUnsupported(options: Partial<ServerOptions> & Record<string, unknown>): void {

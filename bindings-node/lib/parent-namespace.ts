@@ -1,11 +1,10 @@
 /** Namespaces that are made when a client asks for them. */
-
-import type { ManyAcks } from "./acks";
-import type { BroadcastFlags, RemoteSocket } from "./broadcast-operator";
+import type { BroadcastOptions, BroadcastPacket } from "./adapter";
+import type { RemoteSocket } from "./broadcast-operator";
 import * as debug from "./debug";
 import { callListeners, type DefaultEventsMap, type EventsMap } from "./emitter";
 import { Namespace } from "./namespace";
-import type { Room } from "./rooms";
+import { NativeAdapter } from "./native-adapter";
 import type { Server } from "./server";
 
 /** Decides whether a namespace of this name may be made for a client with this `auth`. */
@@ -62,9 +61,10 @@ export class ParentNamespace<
       for (const listener of this.listeners(event)) child.on(event, listener as any);
     }
     this._children.add(child);
-    if (server._opts.cleanupEmptyChildNamespaces) {
+    if (server.opts.cleanupEmptyChildNamespaces) {
       child._onEmpty = () => {
         if (!this._children.delete(child)) return;
+        child.adapter.close();
         server._nsps.delete(name);
       };
     }
@@ -73,18 +73,12 @@ export class ParentNamespace<
     return child;
   }
 
-  /** @internal To all children. */
-  override _broadcast(
-    event: any[],
-    rooms: ReadonlySet<Room>,
-    except: ReadonlySet<Room>,
-    flags: BroadcastFlags,
-    ack: ManyAcks | undefined,
-    timeout: number,
-  ): void {
-    // Answers cannot be counted over several namespaces: as in the original, nobody is asked.
-    if (ack !== undefined) return super._broadcast(event, rooms, except, flags, ack, timeout);
-    for (const child of this._children) child._broadcast(event, rooms, except, flags, undefined, timeout);
+  /** @internal Broadcasts go to all children, whatever their adapter. */
+  override _initAdapter(): void {
+    this.adapter = new NativeAdapter(this);
+    this.adapter.broadcast = (packet: BroadcastPacket, opts: BroadcastOptions) => {
+      for (const child of this._children) child.adapter.broadcast(packet, opts);
+    };
   }
 }
 

@@ -45,7 +45,8 @@ export function recoveryOption(option: ConnectionStateRecovery | undefined): Con
   return recovery;
 }
 
-const RECOVERABLE: ReadonlySet<DisconnectReason> = new Set<DisconnectReason>([
+/** After these a client may come back to its session. @internal */
+export const RECOVERABLE: ReadonlySet<DisconnectReason> = new Set<DisconnectReason>([
   "transport error",
   "transport close",
   "forced close",

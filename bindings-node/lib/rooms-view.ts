@@ -1,37 +1,126 @@
-/** Rooms as the original's adapter shows them. The engine keeps them; this looks. */
-import { EventEmitter } from "node:events";
-import type { Namespace } from "./namespace";
-import type { Room } from "./rooms";
-
 /**
- * `namespace.adapter`: the rooms of a namespace, to read. Each access makes a copy; to find the members of one room,
- * `namespace.in(room).fetchSockets()` costs less.
+ * Rooms that the engine keeps, in the dress of the `Map`s and `Set`s of the original's adapter: each question is asked of the
+ * engine when it is put. They are to be read; who wants to change rooms has `join` and `leave`.
  */
-export class RoomsView extends EventEmitter {
-  constructor(
-    /** The namespace. */
-    readonly nsp: Namespace<any, any, any, any>,
-  ) {
-    super();
+import { inspect } from "node:util";
+
+/** A `Set` whose values are asked for. @internal */
+export abstract class SetView<T> extends Set<T> {
+  /** The values right now. */
+  protected abstract list(): T[];
+
+  override get size(): number {
+    return this.list().length;
   }
 
-  /** The ids of the sockets in each room. */
-  get rooms(): Map<Room, Set<string>> {
-    const rooms = new Map<Room, Set<string>>();
-    for (const [id, own] of this.sids) {
-      for (const room of own) {
-        const members = rooms.get(room);
-        if (members) members.add(id);
-        else rooms.set(room, new Set([id]));
-      }
+  override has(value: T): boolean {
+    return this.list().includes(value);
+  }
+
+  override values(): SetIterator<T> {
+    return this.list().values() as SetIterator<T>;
+  }
+
+  override keys(): SetIterator<T> {
+    return this.values();
+  }
+
+  override entries(): SetIterator<[T, T]> {
+    return this.list()
+      .map((value): [T, T] => [value, value])
+      .values() as SetIterator<[T, T]>;
+  }
+
+  override [Symbol.iterator](): SetIterator<T> {
+    return this.values();
+  }
+
+  override forEach(callback: (value: T, again: T, set: Set<T>) => void, self?: unknown): void {
+    for (const value of this.list()) callback.call(self, value, value, this);
+  }
+
+  override add(): this {
+    throw readOnly();
+  }
+
+  override delete(): boolean {
+    throw readOnly();
+  }
+
+  override clear(): void {
+    throw readOnly();
+  }
+
+  [inspect.custom](): Set<T> {
+    return new Set(this.list());
+  }
+}
+
+/** A `Map` whose entries are asked for. @internal */
+export abstract class MapView<K, V> extends Map<K, V> {
+  /** The keys right now. */
+  protected abstract list(): K[];
+  /** The value of a key, undefined if it is not there (any more). */
+  abstract override get(key: K): V | undefined;
+
+  override get size(): number {
+    return this.list().length;
+  }
+
+  override has(key: K): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  override keys(): MapIterator<K> {
+    return this.list().values() as MapIterator<K>;
+  }
+
+  override values(): MapIterator<V> {
+    return this.pairs()
+      .map(([, value]) => value)
+      .values() as MapIterator<V>;
+  }
+
+  override entries(): MapIterator<[K, V]> {
+    return this.pairs().values() as MapIterator<[K, V]>;
+  }
+
+  override [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.entries();
+  }
+
+  override forEach(callback: (value: V, key: K, map: Map<K, V>) => void, self?: unknown): void {
+    for (const [key, value] of this.pairs()) callback.call(self, value, key, this);
+  }
+
+  override set(): this {
+    throw readOnly();
+  }
+
+  override delete(): boolean {
+    throw readOnly();
+  }
+
+  override clear(): void {
+    throw readOnly();
+  }
+
+  [inspect.custom](): Map<K, V> {
+    return new Map(this.pairs());
+  }
+
+  private pairs(): [K, V][] {
+    const pairs: [K, V][] = [];
+    for (const key of this.list()) {
+      const value = this.get(key);
+      if (value !== undefined) pairs.push([key, value]);
     }
-    return rooms;
+    return pairs;
   }
+}
 
-  /** The rooms of each socket. */
-  get sids(): Map<string, Set<Room>> {
-    const sids = new Map<string, Set<Room>>();
-    for (const [id, socket] of this.nsp.sockets) sids.set(id, socket.rooms);
-    return sids;
-  }
+function readOnly(): TypeError {
+  return new TypeError(
+    "the engine keeps the rooms: this is a view of them, to change them call socket.join() and leave()",
+  );
 }

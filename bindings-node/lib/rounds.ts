@@ -62,6 +62,8 @@ export class Rounds {
   /** Pairs: a socket and the event it is to see. */
   private deliveries: any[] = [];
   private delivered = 0;
+  /** Raw messages came: who hears them takes the same two ticks for each. */
+  private raw = false;
   /** Calls that wait for the deliveries. */
   private late: (() => void)[] = [];
   private lateDone = 0;
@@ -98,7 +100,7 @@ export class Rounds {
     } finally {
       if (!whole) process.nextTick(this.step);
     }
-    if (this.arrivals.length > 0) process.nextTick(this.arrive);
+    if (this.arrivals.length > 0 || this.raw) process.nextTick(this.arrive);
     else this.finish();
   };
 
@@ -140,6 +142,7 @@ export class Rounds {
 
   private readonly finish = (): void => {
     if (this.lateDone === this.late.length) {
+      this.raw = false;
       this.late = [];
       this.lateDone = 0;
       return this.settle();
@@ -278,6 +281,7 @@ export class Rounds {
       }
       case EventKind.Data: {
         batch.at = at + 5;
+        this.raw = true;
         const data = cells[at + 2] === 0 ? batch.keptString(at + 3) : batch.bytes(at + 3);
         engine.conns.get(key)?._data(data);
         return;

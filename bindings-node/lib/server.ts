@@ -4,6 +4,7 @@ import { EventEmitter } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { Http2SecureServer, Http2Server } from "node:http2";
 import type { Server as HttpsServer } from "node:https";
+import type { AdapterConstructor } from "./adapter";
 import type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
 import { serveClientFiles } from "./client-files";
 import type { Conn } from "./conn";
@@ -25,6 +26,9 @@ import { engineOptions, refuseUnsupported, type ServerOptions } from "./options"
 import { type ParentMatch, ParentNamespace } from "./parent-namespace";
 import { recoveryOption } from "./recovery";
 import type { Room } from "./rooms";
+import { ScriptedClient } from "./scripted/client";
+import { defaultParser, type Encoder, memoryAdapter, type Parser } from "./scripted/packages";
+import type { RawServer, RawSocket } from "./scripted/raw";
 import type { Newcomer, Socket } from "./socket";
 
 /** Anything with Node's http interface. */
@@ -74,11 +78,14 @@ export class Server<
   httpServer!: AnyHttpServer;
   /** @internal Namespaces by name. */
   readonly _nsps = new Map<string, Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>>();
-  /** @internal The options the server was made with. */
-  readonly _opts: Partial<ServerOptions>;
+  /** The options the server was made with. */
+  readonly opts: Partial<ServerOptions>;
+  /** @internal The class of adapters that the program asked for. Undefined: the rooms are the engine's. */
+  _adapterClass: AdapterConstructor | undefined;
   /** @internal The engine, while attached. */
   _engine: Engine | undefined;
 
+  private ownEncoder: Encoder | undefined;
   private readonly parents: ParentNamespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>[] = [];
   private engineSettings = "";
   private settings: { path: string; connectTimeout: number; serveClient: boolean };
@@ -101,12 +108,14 @@ export class Server<
       options.connectionStateRecovery = recoveryOption(options.connectionStateRecovery);
     }
     options.cleanupEmptyChildNamespaces = Boolean(options.cleanupEmptyChildNamespaces);
-    this._opts = options;
+    this.opts = options;
     this.settings = {
       path: withoutSlash(options.path || "/socket.io"),
       connectTimeout: options.connectTimeout || 45_000,
       serveClient: options.serveClient !== false,
     };
+    if (options.adapter) this._adapterClass = options.adapter;
+    else if (options.parser) this._adapterClass = memoryAdapter(this.recovers());
     this.sockets = this.of("/");
     if (server !== undefined && server !== null) this.attach(server as AnyHttpServer | number);
   }
@@ -124,7 +133,7 @@ export class Server<
         "You are trying to attach socket.io to an express request handler function. Please pass a http.Server instance.",
       );
     }
-    const merged: Partial<ServerOptions> = Object.assign(options, this._opts);
+    const merged: Partial<ServerOptions> = Object.assign(options, this.opts);
     refuseUnsupported(merged as any);
     merged.path = merged.path || this.settings.path;
     if (merged.nativeListener) return this.listenNatively(server, merged);
@@ -133,7 +142,7 @@ export class Server<
     debug.server("attached at %s, options %o", merged.path, merged);
     const engine = new IoEngine(this.source, merged);
     engine.attach(http, merged);
-    if (this.settings.serveClient) serveClientFiles(http, () => this.settings.path, this._opts.cors);
+    if (this.settings.serveClient) serveClientFiles(http, () => this.settings.path, this.opts.cors);
     this.httpServer = http;
     this.engine = engine;
     engine.httpServer = http;
@@ -159,9 +168,15 @@ export class Server<
     throw unsupported("attachApp()");
   }
 
-  /** Not supported yet. @throws Error */
-  bind(_engine: unknown): this {
-    throw unsupported("bind()");
+  /**
+   * Serves the connections of another Engine.IO server: anything that emits `connection` (raw socket) and has `close()`. A raw
+   * socket has `id`, `protocol`, `request`, `readyState`, `transport`, `write()`, `close()` and emits `data` and `close`.
+   */
+  bind(engine: RawServer): this {
+    if (this._adapterClass === undefined) this.adapter(memoryAdapter(this.recovers()));
+    this.engine = engine as IoEngine;
+    engine.on("connection", this.onRaw);
+    return this;
   }
 
   /**
@@ -172,11 +187,12 @@ export class Server<
    * @throws TypeError (rejects) if the server was never attached
    */
   async close(callback?: (error?: Error) => void): Promise<void> {
-    for (const namespace of this._nsps.values()) {
-      for (const socket of [...namespace.sockets.values()]) socket._close("server shutting down");
-    }
-    // The original awaits its adapters at this point; what a program does right after close() still comes before.
-    await undefined;
+    await Promise.allSettled(
+      [...this._nsps.values()].map(async (namespace) => {
+        for (const socket of [...namespace.sockets.values()]) socket._close("server shutting down");
+        await namespace.adapter.close();
+      }),
+    );
     this.engine.close();
     const { _engine: engine, httpServer } = this;
     engine?.close();
@@ -222,9 +238,39 @@ export class Server<
     return this;
   }
 
-  /** Adapters are not supported yet. @throws Error */
-  adapter(_adapter?: unknown): this {
-    throw unsupported("adapters");
+  /**
+   * The class of the namespaces' adapters. With an argument, all namespaces get a new one of that class: what the old ones knew
+   * of rooms is forgotten, and connections from now on are scripted, not the engine's (see DIFFERENCES.md).
+   */
+  adapter(): AdapterConstructor;
+  adapter(adapter: AdapterConstructor): this;
+  adapter(adapter?: AdapterConstructor): this | AdapterConstructor {
+    if (adapter === undefined) return this._adapterClass ?? memoryAdapter(this.recovers());
+    if (this._adapterClass === undefined) this._engine?.configure(RAW);
+    this._adapterClass = adapter;
+    for (const namespace of this._nsps.values()) namespace._initAdapter();
+    return this;
+  }
+
+  /** @internal The parser: whoever encodes packets by themselves, as adapters do, takes it from here. */
+  get _parser(): Parser {
+    return this.opts.parser ?? defaultParser();
+  }
+
+  /** @internal The parser's encoder. */
+  get encoder(): Encoder {
+    this.ownEncoder ??= new this._parser.Encoder();
+    return this.ownEncoder;
+  }
+
+  /** @internal The same as {@link opts}. */
+  get _opts(): Partial<ServerOptions> {
+    return this.opts;
+  }
+
+  /** @internal The same as {@link engine}, of a server that is attached. */
+  get eio(): IoEngine | undefined {
+    return this._engine === undefined ? undefined : this.engine;
   }
 
   // ---- namespaces ----
@@ -270,8 +316,8 @@ export class Server<
     return parent;
   }
 
-  /** Finds the namespace a client asked for, or has a parent make it. */
-  private findNamespace(
+  /** @internal Finds the namespace a client asked for, or has a parent make it. */
+  _find(
     name: string,
     auth: object,
     found: (namespace?: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void,
@@ -295,7 +341,7 @@ export class Server<
   private startEngine(options: Partial<ServerOptions>, more?: object): void {
     const { connectTimeout } = this.settings;
     // Of the constructor's alone, as in socket.io.
-    const { connectionStateRecovery } = this._opts;
+    const { connectionStateRecovery } = this.opts;
     const settings = engineOptions({ ...options, connectTimeout, connectionStateRecovery }, more);
     if (this._engine === undefined) {
       this.engineSettings = settings;
@@ -312,6 +358,7 @@ export class Server<
       connecting: (conn, nsp, newcomer) => this.connecting(conn, nsp, newcomer),
       expired: (nsp, pid, id, rooms) => this._nsps.get(nsp)?._expired(pid, id, rooms),
     });
+    if (this._adapterClass !== undefined) engine.configure(RAW);
     this._engine = engine;
   }
 
@@ -321,11 +368,26 @@ export class Server<
     start: () => {
       if (this._engine === undefined) this.runEngine();
     },
+    raw: () => this._adapterClass !== undefined,
+    opened: (conn) => {
+      if (this._adapterClass !== undefined) this.onRaw(conn);
+    },
   };
 
+  /** Somebody else does the transports, or nobody the Socket.IO. */
+  private readonly onRaw = (raw: RawSocket): void => {
+    const conn = raw as unknown as Conn;
+    conn._script = new ScriptedClient(this, conn);
+  };
+
+  private recovers(): boolean {
+    return Boolean(this.opts.connectionStateRecovery);
+  }
+
   private connecting(conn: Conn, name: string, newcomer: Newcomer): void {
+    conn._script?._abandon(); // it was under way before the program asked for an adapter
     debug.client("%s asks for namespace %s", conn.id, name);
-    this.findNamespace(name, newcomer.auth, (namespace) => {
+    this._find(name, newcomer.auth, (namespace) => {
       if (!namespace) debug.client("there is no namespace %s", name);
       if (namespace) namespace._add(conn, newcomer);
       else conn._engine.reject(newcomer.key, JSON.stringify({ message: "Invalid namespace" }));
@@ -380,6 +442,9 @@ export interface Server<
   /** {@link Namespace.serverSideEmitWithAck} of the main namespace. */
   serverSideEmitWithAck<Name extends keyof ServerSideEvents & string>(event: Name, ...args: any[]): Promise<any[]>;
 }
+
+/** What the engine is told when Socket.IO is not its matter any more. */
+const RAW = { layer: "engineio" };
 
 /** Methods that return what the namespace's returned: with `on`, that is the namespace. */
 const FORWARDED = [

@@ -1,9 +1,11 @@
 /** One client in one namespace. */
 
 import type { IncomingMessage } from "node:http";
-import { OneAck, timerMs } from "./acks";
+import { timerMs } from "./acks";
+import type { Adapter } from "./adapter";
 import { BroadcastOperator } from "./broadcast-operator";
-import { type Client, type Conn, type DisconnectReason, describe, forConn } from "./conn";
+import type { Client } from "./client";
+import { type Conn, type DisconnectReason, describe, forConn } from "./conn";
 import * as debug from "./debug";
 import {
   type AllButLast,
@@ -21,8 +23,10 @@ import {
 import { type ExtendedError, refuseReserved } from "./errors";
 import { type Handshake, handshake } from "./handshake";
 import type { Namespace } from "./namespace";
-import { encode } from "./parser";
-import { decodeRoom, encodeRoom, type Room } from "./rooms";
+import type { RoomsOf } from "./native-adapter";
+import type { Room } from "./rooms";
+import type { Server } from "./server";
+import type { Wire } from "./wire";
 
 /** An event and its arguments, as catch-all listeners and middlewares see them. */
 export type Event = [eventName: string, ...args: any[]];
@@ -58,6 +62,9 @@ const enum State {
   Disconnected,
 }
 
+/** The id of an event that asks for no answer. @internal */
+export const NO_ID = -1;
+
 const enum Flag {
   Volatile = 1,
   NoCompress = 2,
@@ -86,7 +93,9 @@ export class Socket<
   /** The client is back after its connection broke: id, rooms and data are those it had, and it gets what it missed. */
   readonly recovered: boolean;
 
-  /** @internal The engine's number for it. */
+  /** @internal What carries its packets. */
+  readonly _wire: Wire;
+  /** @internal The engine's number for it, -1 where the engine does not know it. */
   readonly _key: number;
   private state: State = State.Connecting;
   private readonly issued = Date.now();
@@ -95,10 +104,12 @@ export class Socket<
   // Made when first used: most sockets never need most of them.
   private declare flags: number;
   private declare ackTimeout: number | undefined;
-  /** The private id, where state can be recovered. */
-  private declare readonly pid: string | undefined;
+  /** @internal The private id, where state can be recovered. */
+  declare readonly _pid: string | undefined;
   private declare ownData: SocketData | undefined;
   private declare ownHandshake: Handshake | undefined;
+  private declare ownRooms: RoomsOf | undefined;
+  private declare ownAcks: Map<number, AnyListener> | undefined;
   private declare middlewares: Middleware[] | undefined;
   private declare anyListeners: AnyListener[] | undefined;
   private declare anyOutgoingListeners: AnyListener[] | undefined;
@@ -106,18 +117,20 @@ export class Socket<
   /** @internal */
   constructor(
     nsp: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>,
+    wire: Wire,
     conn: Conn,
     { key, id, auth, pid, recovered = false }: Newcomer,
   ) {
     super();
     this.nsp = nsp;
+    this._wire = wire;
     this.conn = conn;
     this._key = key;
     this.id = id;
     this.auth = auth;
     this.recovered = recovered;
     if (pid !== undefined) {
-      this.pid = pid;
+      this._pid = pid;
       if (recovered) this.ownData = nsp._kept.find(pid);
     }
   }
@@ -154,15 +167,33 @@ export class Socket<
     this.ownHandshake = handshake;
   }
 
-  /** The rooms the socket is in, its own id among them; none when it is not connected. A copy. */
+  /** The rooms the socket is in, its own id among them; none when it is not connected. Live, to read. */
   get rooms(): Set<Room> {
-    if (this.state !== State.Connected) return new Set();
-    return new Set(this.conn._engine.rooms(this._key).map(decodeRoom));
+    const { _native: native, adapter } = this.nsp;
+    if (native === undefined) return adapter.socketRooms(this.id) ?? new Set();
+    if (this.state === State.Disconnected) return new Set();
+    this.ownRooms ??= native.roomsOf(this as unknown as Socket);
+    return this.ownRooms;
+  }
+
+  /** The server. */
+  get server(): Server<ListenEvents, EmitEvents, ServerSideEvents, SocketData> {
+    return this.nsp.server;
+  }
+
+  /** The adapter of the namespace. */
+  get adapter(): Adapter {
+    return this.nsp.adapter;
   }
 
   /** The connection, as seen from Socket.IO. */
   get client(): Client {
-    return this.conn._asClient;
+    return this._wire.client(this as unknown as Socket);
+  }
+
+  /** The acks that are waited for, by the id of their packet. On the engine: a copy. */
+  get acks(): Map<number, (...args: any[]) => void> {
+    return this._wire.acks(this as unknown as Socket);
   }
 
   /** The first HTTP request of the session (not the upgrade). */
@@ -181,27 +212,14 @@ export class Socket<
   override emit<Name extends EventNames<EmitEvents>>(event: Name, ...args: EventParams<EmitEvents, Name>): boolean;
   override emit(...event: any[]): boolean {
     refuseReserved(event[0]);
-    const { _engine: engine } = this.conn;
     const { flags, ackTimeout } = this;
     if (flags !== 0) this.flags = 0;
     if (ackTimeout !== undefined) this.ackTimeout = undefined;
     const callback = typeof event[event.length - 1] === "function" ? event.pop() : undefined;
-    if (this.pid !== undefined && callback === undefined && (flags & Flag.Volatile) === 0) {
-      return this.emitRecoverable(event, (flags & Flag.NoCompress) === 0);
-    }
-    if (this.anyOutgoingListeners !== undefined) this._notifyOutgoing(event);
-    const payload = encode(event);
-    let ack = -1;
-    if (callback !== undefined) {
-      ack = engine.number();
-      engine.acks.set(ack, new OneAck(this, callback, ackTimeout));
-    }
-    engine.emit(this._key, payload, {
+    this._wire.emit(this as unknown as Socket, event, callback, {
       volatile: (flags & Flag.Volatile) !== 0,
       compress: (flags & Flag.NoCompress) === 0,
-      stamped: false,
-      ack,
-      timeout: ack === -1 || ackTimeout === undefined ? -1 : ackTimeout,
+      timeout: ackTimeout,
     });
     return true;
   }
@@ -282,13 +300,18 @@ export class Socket<
   join(rooms: Room | Room[]): Promise<void> | void {
     if (this.state === State.Disconnected) return;
     if (debug.socket.enabled) debug.socket("%s joins %o", this.id, rooms);
-    this.conn._engine.join(this._key, (Array.isArray(rooms) ? rooms : [rooms]).map(encodeRoom));
+    const list = Array.isArray(rooms) ? rooms : [rooms];
+    const { _native: native, adapter } = this.nsp;
+    if (native === undefined) return adapter.addAll(this.id, new Set(list));
+    native.join(this as unknown as Socket, list);
   }
 
   /** Leaves a room. At once. */
   leave(room: Room): Promise<void> | void {
     if (debug.socket.enabled) debug.socket("%s leaves %o", this.id, room);
-    this.conn._engine.leave(this._key, encodeRoom(room));
+    const { _native: native, adapter } = this.nsp;
+    if (native === undefined) return adapter.del(this.id, room);
+    native.leave(this as unknown as Socket, room);
   }
 
   /** To the members of rooms, without this socket. */
@@ -323,11 +346,8 @@ export class Socket<
    */
   disconnect(close = false): this {
     if (!this.connected) return this;
-    if (close) {
-      for (const socket of [...this.conn._sockets]) socket._disconnectFromHere(true);
-    } else {
-      this._disconnectFromHere(false);
-    }
+    if (close) this._wire.disconnectAll(this as unknown as Socket);
+    else this._disconnectFromHere(false);
     return this;
   }
 
@@ -389,30 +409,40 @@ export class Socket<
     return this.outgoing();
   }
 
-  // ---- what the namespace and the engine call ----
+  // ---- what the namespace and the wire call ----
+
+  /** @internal The acks that are waited for, where the wire does not keep them. */
+  get _ownAcks(): Map<number, AnyListener> {
+    this.ownAcks ??= new Map();
+    return this.ownAcks;
+  }
+
+  /** @internal It has been connected, or was refused, and is no more. */
+  get _over(): boolean {
+    return this.state === State.Disconnected;
+  }
 
   /** @internal The middlewares let it in. */
   _accepted(): void {
     this.state = State.Connected;
-    if (this.pid !== undefined) this.nsp._kept.taken(this.pid);
-    this.conn._engine.accept(this._key);
+    const { _native: native } = this.nsp;
+    if (native === undefined) this.join(this.id);
+    else native.accepted(this as unknown as Socket);
+    this._wire.accept(this as unknown as Socket);
   }
 
   /** @internal A middleware refused it. */
   _rejected(error: ExtendedError): void {
+    this.forget(false);
     this.state = State.Disconnected;
-    const { _engine: engine, protocol } = this.conn;
-    const data = protocol === 3 ? error.data || error.message : { message: error.message, data: error.data };
-    this.forget();
-    engine.reject(this._key, JSON.stringify(data) ?? "null");
-    engine.sockets.delete(this._key);
+    this._wire.refuse(this as unknown as Socket, error);
   }
 
   /** @internal An event came. True if its listeners are to be called in the next tick. */
   _arrived(event: any[], id: number): boolean {
     if (this.state !== State.Connected) return false;
     if (debug.socket.enabled) debug.socket("%s got %o", this.id, event);
-    if (id >= 0) event.push(this.answerer(id));
+    if (id !== NO_ID) event.push(this.answerer(id));
     const { anyListeners, middlewares } = this;
     if (anyListeners !== undefined) for (const listener of anyListeners.slice()) listener.apply(this, event);
     if (middlewares === undefined) return true;
@@ -426,6 +456,11 @@ export class Socket<
     // As if there were a listener for it always: an unheard "error" must not be thrown.
     if (event[0] === "error" && this.listenerCount("error") === 0) return;
     callListeners.apply(this, event as any);
+  }
+
+  /** Tells the outgoing catch-all listeners of a packet: adapters call it. */
+  notifyOutgoingListeners(packet: { data: any[] }): void {
+    this._notifyOutgoing(packet.data);
   }
 
   /** @internal Tells the outgoing catch-all listeners. */
@@ -444,64 +479,53 @@ export class Socket<
     // Who closes the connection itself, and not by way of a socket, hears what the connection hears.
     if (this.conn.readyState === "closing") reason = forConn(reason);
     // The packet was nonsense: who listens learns what kind.
-    if (reason === "forced close" && detail !== "") this.fail(new Error(detail));
-    if (this.state === State.Disconnected) this.conn._engine.release(this._key);
+    if (reason === "forced close" && detail !== "") this._fail(new Error(detail));
+    if (this.state === State.Disconnected) this._wire.forget(this as unknown as Socket, true);
     else this.end(reason, describe(reason, detail), true);
   }
 
-  /** @internal It is over from here, before the engine carries it out: what was emitted until now still goes out. */
-  _close(reason: DisconnectReason): void {
-    if (this.state !== State.Disconnected) this.end(reason, undefined, false);
+  /** @internal It is over from here, before the wire carries it out: what was emitted until now still goes out. */
+  _close(reason: DisconnectReason, description?: Error): void {
+    if (this.state !== State.Disconnected) this.end(reason, description, false);
   }
 
-  /** @internal As {@link disconnect}; the engine tells the client. */
+  /** @internal As {@link disconnect}; the wire tells the client. */
   _disconnectFromHere(close: boolean): void {
-    this.conn._engine.disconnect(this._key, close);
+    this._wire.disconnect(this as unknown as Socket, close);
     this._close("server namespace disconnect");
   }
 
   /**
    * `disconnecting`, out of everything, `disconnect`.
    *
-   * @param release - the engine has nothing more to do for it, and may forget it
+   * @param ended - the other side knows already: nobody has anything more to do for it
    */
-  private end(reason: DisconnectReason, description: Error | undefined, release: boolean): void {
+  private end(reason: DisconnectReason, description: Error | undefined, ended: boolean): void {
     // Only the middlewares have seen a socket that is not connected yet: it ends in silence.
     const known = this.state === State.Connected;
     debug.socket("%s ends: %s", this.id, reason);
     try {
       if (known) callListeners.call(this, "disconnecting", reason, description);
     } finally {
-      if (known && this.pid !== undefined) this.nsp._kept.ended(this.pid, reason, this.ownData);
-      this.forget();
-      if (release) this.conn._engine.release(this._key);
+      if (known) this._wire.ending(this as unknown as Socket, reason, this.ownData);
+      this.forget(ended);
       this.state = State.Disconnected;
     }
     if (known) callListeners.call(this, "disconnect", reason, description);
   }
 
-  /** Sends an event that the client finds among those it missed, if it is away. */
-  private emitRecoverable(event: any[], compress: boolean): true {
-    if (this.state === State.Disconnected) {
-      // To whoever has its id now, or will have it again.
-      this.nsp._broadcast(event, new Set([this.id]), new Set(), { compress }, undefined, -1);
-      return true;
-    }
-    const { _engine: engine } = this.conn;
-    const offset = this._watchesOutgoing ? engine.stamp(this.nsp.name) : undefined;
-    if (offset !== undefined) event.push(offset);
-    const stamped = offset !== undefined;
-    engine.emit(this._key, encode(event), { volatile: false, compress, stamped, ack: -1, timeout: -1 });
-    this._notifyOutgoing(event);
-    return true;
-  }
-
-  private forget(): void {
-    this.conn._left(this as unknown as Socket);
+  /** Out of its rooms, its namespace and its connection. */
+  private forget(ended: boolean): void {
+    const { _native: native, adapter } = this.nsp;
+    this.ownRooms?.keep();
+    if (native === undefined) adapter.delAll(this.id);
+    else native.left(this as unknown as Socket);
     this.nsp._left(this);
+    this._wire.forget(this as unknown as Socket, ended);
   }
 
-  private fail(error: Error): void {
+  /** @internal Something is wrong with what the client sent. */
+  _fail(error: Error): void {
     if (this.listenerCount("error") > 0) callListeners.call(this, "error", error);
   }
 
@@ -511,7 +535,7 @@ export class Socket<
       middlewares[at](event, (error) => (error ? done(error) : run(at + 1)));
     };
     const done = (error?: Error): void => {
-      process.nextTick(() => (error ? this.fail(error) : this._deliver(event)));
+      process.nextTick(() => (error ? this._fail(error) : this._deliver(event)));
     };
     run(0);
   }
@@ -522,7 +546,7 @@ export class Socket<
     return (...args) => {
       if (answered) return;
       answered = true;
-      this.conn._engine.ack(this._key, id, encode(args));
+      this._wire.answer(this as unknown as Socket, id, args);
     };
   }
 
@@ -539,7 +563,7 @@ export class Socket<
     const { flags, ackTimeout } = this;
     this.flags = 0;
     this.ackTimeout = undefined;
-    return new BroadcastOperator<EmitEvents, SocketData>(this.nsp as any, new Set(), new Set([this.id]), {
+    return new BroadcastOperator<EmitEvents, SocketData>(this.nsp.adapter, new Set(), new Set([this.id]), {
       ...((flags & Flag.Volatile) !== 0 && { volatile: true }),
       ...((flags & Flag.NoCompress) !== 0 && { compress: false }),
       ...(ackTimeout !== undefined && { timeout: ackTimeout }),
@@ -548,7 +572,13 @@ export class Socket<
 }
 
 // Defaults of the fields that are made when first used.
-Object.assign(Socket.prototype, { flags: 0, ackTimeout: undefined, pid: undefined });
+Object.assign(Socket.prototype, {
+  flags: 0,
+  ackTimeout: undefined,
+  ownRooms: undefined,
+  ownAcks: undefined,
+  _pid: undefined,
+});
 
 function removeListener(listeners: AnyListener[] | undefined, listener: AnyListener | undefined): void {
   if (listeners === undefined) return;

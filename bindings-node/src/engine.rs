@@ -111,6 +111,12 @@ impl JsEngine {
         self.with(|engine| engine.stamp(&nsp))
     }
 
+    /// The rooms of a namespace that have a member.
+    #[napi(catch_unwind)]
+    pub fn room_names(&self, nsp: String) -> Result<Vec<String>> {
+        self.with(|engine| engine.room_names(&nsp).iter().map(|room| room.as_str().to_owned()).collect())
+    }
+
     /// Bytes waiting to be sent to a connection.
     #[napi(catch_unwind)]
     pub fn buffered(&self, conn: f64) -> Result<f64> {

@@ -15,7 +15,7 @@ async function serve(t, options = {}, owner = {}) {
   const { IoEngine } = require("../dist/io-engine.js");
   const settings = JSON.stringify({ dialect: "node", path: "/engine.io", layer: "engineio", ...options });
   const engine = new Engine(settings, { opened: (...opened) => io._opened(engine, ...opened), ...owner });
-  const io = new IoEngine({ current: () => engine, start() {}, raw: true }, {});
+  const io = new IoEngine({ current: () => engine, start() {}, raw: () => true }, {});
   const http = createServer((req, res) => io.handleRequest(req, res));
   http.on("upgrade", (req, socket, head) => io.handleUpgrade(req, socket, head));
   http.listen(0, "127.0.0.1");

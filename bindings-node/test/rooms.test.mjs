@@ -158,6 +158,135 @@ test("adapter.rooms and adapter.sids show who is where", async (t) => {
   assert.equal(io.sockets.adapter.rooms.get("none"), undefined);
 });
 
+test("rooms are live, and look like a Map and a Set", async (t) => {
+  const { io, sockets } = await three(t);
+  const [a, b, c] = sockets;
+  const { adapter } = io.sockets;
+  const { rooms } = a;
+  assert.equal(a.rooms, rooms);
+  assert.ok(rooms instanceof Set && adapter.rooms instanceof Map && adapter.sids instanceof Map);
+  a.join(["x", "y", "y"]);
+  b.join("x");
+  assert.deepEqual([...rooms].sort(), [a.id, "x", "y"].sort());
+  assert.deepEqual([rooms.size, rooms.has("x"), rooms.has("z")], [3, true, false]);
+  assert.deepEqual([...new Set(rooms)].sort(), [...rooms.values()].sort());
+  assert.deepEqual(new Map(rooms.entries()).get("x"), "x");
+  const seen = [];
+  rooms.forEach((room, again, set) => {
+    seen.push(room === again && set === rooms);
+  });
+  assert.deepEqual(seen, [true, true, true]);
+  const members = adapter.rooms.get("x");
+  assert.equal(members.size, 2);
+  c.join("x");
+  a.leave("x");
+  assert.deepEqual([...members].sort(), [b.id, c.id].sort());
+  assert.deepEqual([rooms.size, rooms.has("x")], [2, false]);
+  assert.deepEqual([adapter.rooms.has("y"), adapter.rooms.has("z"), adapter.sids.has(a.id)], [true, false, true]);
+  assert.deepEqual([adapter.rooms.size, adapter.sids.size], [5, 3]);
+  assert.deepEqual([...adapter.rooms.keys()].sort(), [a.id, b.id, c.id, "x", "y"].sort());
+  assert.deepEqual(
+    [...adapter.sids].map(([id, rooms]) => rooms.has(id)),
+    [true, true, true],
+  );
+  assert.deepEqual([...adapter.rooms.values()].map(({ size }) => size).sort(), [1, 1, 1, 1, 2]);
+  const gone = event(a, "disconnect");
+  a.disconnect();
+  await gone;
+  assert.equal(a.rooms.size, 0);
+  assert.equal(adapter.rooms.get("y"), undefined);
+  // Who took the set with it, as `disconnecting` listeners do, still knows where the socket was.
+  assert.deepEqual([...rooms].sort(), [a.id, "y"].sort());
+});
+
+test("the adapter tells of rooms", async (t) => {
+  const server = await start(t);
+  const { io } = server;
+  const { adapter } = io.sockets;
+  const log = [];
+  const names = new Map();
+  const name = (id) => names.get(id) ?? id;
+  for (const event of ["create-room", "join-room", "leave-room", "delete-room"]) {
+    adapter.on(event, (...args) => log.push(`${event} ${args.map(name).join(" ")}`));
+  }
+  io.use((socket, next) => {
+    names.set(socket.id, names.size === 0 ? "A" : "B");
+    socket.join("early");
+    next();
+  });
+  const { socket: a } = await server.pair();
+  const { socket: b } = await server.pair();
+  a.join(["x", "y"]);
+  b.join("x");
+  b.join("x");
+  a.leave("x");
+  a.leave("x");
+  b.leave("x");
+  a.disconnect();
+  assert.deepEqual(log, [
+    "create-room early",
+    "join-room early A",
+    "create-room A",
+    "join-room A A",
+    "join-room early B",
+    "create-room B",
+    "join-room B B",
+    "create-room x",
+    "join-room x A",
+    "create-room y",
+    "join-room y A",
+    "join-room x B",
+    "leave-room x A",
+    "leave-room x B",
+    "delete-room x",
+    ...log.slice(15),
+  ]);
+  assert.deepEqual(
+    log.slice(15).sort(),
+    ["leave-room early A", "leave-room A A", "delete-room A", "leave-room y A", "delete-room y"].sort(),
+  );
+});
+
+test("the adapter's own methods", async (t) => {
+  const { io, people } = await three(t);
+  const { adapter } = io.sockets;
+  const [{ socket: a, client }, { socket: b }, { socket: c }] = people;
+  adapter.addAll(a.id, new Set(["x", "y"]));
+  adapter.addSockets({ rooms: new Set([b.id, c.id]), except: new Set([c.id]) }, ["x"]);
+  assert.deepEqual([...adapter.socketRooms(a.id)].sort(), [a.id, "x", "y"].sort());
+  assert.equal(adapter.socketRooms("nobody"), undefined);
+  assert.deepEqual([...(await adapter.sockets(new Set(["x"])))].sort(), [a.id, b.id].sort());
+  assert.deepEqual(await adapter.fetchSockets({ rooms: new Set(["x"]), except: new Set(["y"]) }), [b]);
+  assert.equal(await adapter.serverCount(), 1);
+  const got = event(client, "hello");
+  adapter.broadcast({ type: 2, data: ["hello", 1] }, { rooms: new Set(["y"]), except: new Set(), flags: {} });
+  assert.deepEqual(await got, [1]);
+  client.on("who", (done) => done("a", "ignored"));
+  const counts = [];
+  const ack = await new Promise((resolve) => {
+    const opts = { rooms: new Set(["y"]), except: new Set(), flags: { timeout: 60_000 } };
+    adapter.broadcastWithAck({ type: 2, data: ["who"] }, opts, (count) => counts.push(count), resolve);
+  });
+  assert.deepEqual([ack, counts], ["a", [1]]);
+  adapter.del(a.id, "x");
+  adapter.delSockets({ rooms: new Set(), except: new Set([c.id]) }, ["y"]);
+  assert.deepEqual([...a.rooms], [a.id]);
+  adapter.delAll(b.id);
+  assert.ok(!b.rooms.has("x"));
+  const gone = event(people[2].client, "disconnect");
+  adapter.disconnectSockets({ rooms: new Set([c.id]), except: new Set() }, true);
+  assert.deepEqual((await gone)[0], "io server disconnect");
+});
+
+test("an operator shows what it means", async (t) => {
+  const { io } = await start(t);
+  const operator = io.to("a").except(["b", "c"]).volatile.timeout(5);
+  assert.deepEqual(
+    [operator.rooms, operator.exceptRooms, operator.flags],
+    [new Set(["a"]), new Set(["b", "c"]), { volatile: true, timeout: 5 }],
+  );
+});
+
 test("fetchSockets gives the sockets themselves; data is theirs", async (t) => {
   const { io, sockets } = await three(t);
   sockets[1].data.name = "b";
