@@ -174,7 +174,7 @@ def test_unknown_options_are_ignored(new_server):
 @pytest.mark.parametrize(
     "options",
     [
-        {"serializer": "msgpack"},
+        {"serializer": "pickle"},
         {"client_manager": object()},
         {"cors_allowed_origins": lambda origin: True},
         {"cookie": {"name": "io", "max-age": lambda: "5"}},

@@ -15,6 +15,7 @@ module.exports = ({ Server }) => {
     upgradeTimeout: number("FERRIO_TEST_UPGRADE_TIMEOUT", 10000),
     maxHttpBufferSize: 1e6,
     cors: { origin: "*" },
+    ...(process.env.FERRIO_TEST_SERIALIZER === "msgpack" && { parser: require("socket.io-msgpack-parser") }),
     allowEIO3: process.env.FERRIO_TEST_EIO3 === "1",
   });
 

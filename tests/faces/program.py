@@ -25,6 +25,7 @@ def main(socketio) -> None:
         ping_timeout=milliseconds("FERRIO_TEST_PING_TIMEOUT", 200),
         max_http_buffer_size=1_000_000,
         cors_allowed_origins="*",
+        serializer=os.environ.get("FERRIO_TEST_SERIALIZER", "default"),
         **more,
     )
     reasons: list = []  # [sid, namespace, reason] of every disconnect, oldest first

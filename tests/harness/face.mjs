@@ -6,22 +6,23 @@ import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-// The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged.
+// The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged, `msgpack`
+// that it can have packets as MessagePack (python-socketio's own are none for the client of npm: a nil where nothing should be).
 const FACES = {
-  socketio: { dialect: "node", original: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
+  socketio: { dialect: "node", original: true, msgpack: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
   "python-socketio": { dialect: "python", original: true, command: () => [python(), here("../faces/python_socketio.py")] },
   node: { dialect: "node", command: () => [process.execPath, here("../faces/node.cjs")] },
-  python: { dialect: "python", command: () => [python(), here("../faces/python.py")] },
+  python: { dialect: "python", msgpack: true, command: () => [python(), here("../faces/python.py")] },
   // Nothing taken over: every request and message goes through the server's own interface.
   "python-framed": pythonUnder("uvicorn", { FERRIO_NO_TAKEOVER: "1" }),
-  "python-native": pythonUnder("native"),
+  "python-native": { ...pythonUnder("native"), msgpack: true },
   "python-hosted": pythonUnder("hosted"),
   "python-hypercorn": pythonUnder("hypercorn"),
   "python-granian": pythonUnder("granian"),
   "python-gunicorn": pythonUnder("gunicorn"),
   "python-aiohttp": pythonUnder("aiohttp"),
   "python-tornado": pythonUnder("tornado"),
-  rust: { dialect: "node", command: () => [rust()] },
+  rust: { dialect: "node", msgpack: true, command: () => [rust()] },
 };
 
 function pythonUnder(server, env = {}) {
@@ -34,6 +35,7 @@ function pythonUnder(server, env = {}) {
 const PROFILES = {
   quick: { FERRIO_TEST_PING_TIMEOUT: "700" },
   calm: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  msgpack: { FERRIO_TEST_SERIALIZER: "msgpack", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   eio3: { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_TIMEOUT: "700" },
   "eio3-calm": { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   // Heartbeats slow enough for a second-counting client, an upgrade and a CONNECT that may not dawdle.

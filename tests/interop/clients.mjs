@@ -5,11 +5,19 @@ import { startFace } from "../harness/face.mjs";
 const require = createRequire(import.meta.url);
 const io4 = require("socket.io-client").io;
 const io2 = require("socket.io-client-v2");
+const parser = require("socket.io-msgpack-parser");
 
 export const version4 = {
   name: "client 4",
   profile: "calm",
   stage: (server, transports, face) => new Stage(server, transports, face, io4, (auth) => ({ auth })),
+};
+
+// The same, with packets as MessagePack.
+export const packed = {
+  name: "client 4 with msgpack",
+  profile: "msgpack",
+  stage: (server, transports, face) => new Stage(server, transports, face, io4, (auth) => ({ auth }), { parser }),
 };
 
 // Version 2 has no auth: what it sends is the query of the namespace, all of it text.
@@ -26,9 +34,10 @@ class Stage {
   #sockets = [];
   #own = null; // a server of this case alone, which may be restarted
 
-  constructor(server, transports, face, io, credentials) {
-    Object.assign(this, { server, transports, face, io, credentials });
+  constructor(server, transports, face, io, credentials, always = {}) {
+    Object.assign(this, { server, transports, face, io, credentials, always });
     this.old = io === io2;
+    this.profile = this.old ? "eio3-calm" : always.parser ? "msgpack" : "calm";
     this.python = face.dialect === "python";
     this.many = this.python && face.original ? 14 : 100; // Python's original drops payloads of more than sixteen packets
   }
@@ -40,6 +49,7 @@ class Stage {
       forceNew: true,
       reconnectionDelay: 50,
       reconnectionDelayMax: 200,
+      ...this.always,
       ...(auth && this.credentials(auth)),
       ...options,
     });
@@ -58,14 +68,14 @@ class Stage {
 
   /** A server for this case alone. */
   async ownServer() {
-    this.server = await startFace(this.face, this.old ? "eio3-calm" : "calm");
+    this.server = await startFace(this.face, this.profile);
     this.#own = this.server;
   }
 
   async restart(pauseMs = 100) {
     await this.#own.stop();
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    this.server = await startFace(this.face, this.old ? "eio3-calm" : "calm", this.#own.port);
+    this.server = await startFace(this.face, this.profile, this.#own.port);
     this.#own = this.server;
   }
 

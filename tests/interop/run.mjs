@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { findFace, startFace } from "../harness/face.mjs";
 import { Report } from "../harness/report.mjs";
 import { cases } from "./cases.mjs";
-import { version2, version4 } from "./clients.mjs";
+import { packed, version2, version4 } from "./clients.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -17,6 +17,7 @@ const { values: options } = parseArgs({
 const face = findFace(options.face, options.dialect);
 // Python's original does not let clients of version 2 in, and ferrio's Python does not promise it.
 const clients = face.dialect === "node" ? [version4, version2] : [version4];
+if (face.msgpack) clients.push(packed);
 const report = new Report(options.verbose);
 
 for (const client of clients) {

@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "cors_credentials": True,
     "monitor_clients": True,
     "transports": None,
+    "serializer": "default",
     # ---- ferrio's own
     "connect_timeout": None,
     "upgrade_timeout": None,
@@ -57,12 +58,19 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "cookie": cookie(option["cookie"]),
         "cors": cors(option["cors_allowed_origins"], bool(option["cors_credentials"])),
         "transports": transports(option["transports"]),
+        "serializer": serializer(option["serializer"]),
         "connectTimeout": milliseconds(option["connect_timeout"]),
         "upgradeTimeout": milliseconds(option["upgrade_timeout"]),
         "allowEIO3": bool(option["allow_eio3"]),
         "connectionStateRecovery": recovery(option["connection_state_recovery"]),
         **({} if option["io_threads"] is None else {"ioThreads": int(option["io_threads"])}),
     }
+
+
+def serializer(value: Any) -> str:
+    if value not in ("default", "msgpack"):
+        raise unsupported(f"serializer={value!r}")
+    return str(value)
 
 
 def dump(options: Mapping[str, Any]) -> str:

@@ -28,7 +28,8 @@ class AsyncServer(BaseServer):
     ``max_http_buffer_size=1_000_000`` (bytes), ``allow_upgrades=True``, ``http_compression=True``,
     ``compression_threshold=1024`` (bytes), ``cookie=None`` (a name, or a dictionary of ``name`` and attributes),
     ``cors_allowed_origins=None`` (``None``: the same origin; ``"*"``: all; one or a list; ``[]``: no handling),
-    ``cors_credentials=True``, ``transports=["polling", "websocket"]``, ``always_connect=False``.
+    ``cors_credentials=True``, ``transports=["polling", "websocket"]``, ``always_connect=False``,
+    ``serializer="default"`` (or ``"msgpack"``, for clients that have the same).
     ferrio's own: ``connect_timeout=45`` (seconds a connection may stay without a namespace), ``upgrade_timeout=10``
     (seconds), ``io_threads=1``, ``eager=True`` (``False`` gives every handler a Task of its own; see the guide),
     ``allow_eio3=False`` (clients of Socket.IO 2), ``connection_state_recovery=None`` (a dictionary:

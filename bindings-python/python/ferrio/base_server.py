@@ -66,8 +66,6 @@ class BaseServer(Listeners):
         Listeners.__init__(self)
         if json is not None and getattr(json, "__name__", "") != "json":
             self._codec = _json.Codec(json)
-        if kwargs.get("serializer", "default") != "default":
-            raise _options.unsupported(f"serializer={kwargs['serializer']!r}")
         self._options = _options.engine_options(kwargs)
         self._path = "socket.io"
         self._take_over = _asgi.take_over_enabled()

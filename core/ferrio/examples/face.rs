@@ -7,7 +7,9 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ferrio::{Ack, Args, Auth, ConnectError, Cors, Data, EmitError, RawArgs, Reason, Server, Socket, State, Value};
+use ferrio::{
+    Ack, Args, Auth, ConnectError, Cors, Data, EmitError, RawArgs, Reason, Serializer, Server, Socket, State, Value,
+};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +25,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .upgrade_timeout(millis("FERRIO_TEST_UPGRADE_TIMEOUT", 10_000)?)
         .max_payload(1_000_000)
         .cors(Cors::Any { credentials: false })
+        .serializer(match env::var("FERRIO_TEST_SERIALIZER").as_deref() {
+            Ok("msgpack") => Serializer::MsgPack,
+            _ => Serializer::Json,
+        })
         .allow_eio3(env::var("FERRIO_TEST_EIO3").is_ok_and(|value| value == "1"))
         .state(Book::default())
         .build();
