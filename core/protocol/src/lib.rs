@@ -8,15 +8,18 @@
 //! * [`socket`]: Socket.IO v5 and v4, what an Engine.IO message carries.
 //! * [`message`]: one Socket.IO packet encoded once, to be shared by every receiver.
 //! * [`session`]: the machine for one peer, server or client.
+//! * [`mask`], [`backoff`]: what only a client needs, the frames it writes and the time until it tries again.
 //!
 //! The payload of an event stays sealed: this crate checks that it is well-formed JSON within the depth limit and keeps it
 //! as text and attachments. It becomes values once, in the language of the handler.
 
+pub mod backoff;
 pub mod dialect;
 pub mod engine;
 pub mod error;
 pub mod input;
 pub mod limits;
+pub mod mask;
 pub mod message;
 pub mod query;
 pub mod reason;
@@ -24,6 +27,7 @@ pub mod session;
 pub mod socket;
 pub mod text;
 
+pub use backoff::Backoff;
 pub use dialect::Dialect;
 pub use error::{Fault, ProtocolError};
 pub use input::{Cause, Event, Input, Output, Via};

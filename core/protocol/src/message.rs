@@ -284,7 +284,7 @@ fn push_last(buffer: &mut Vec<u8>, text: &str) {
     }
 }
 
-fn push_header(buffer: &mut impl Extend<u8>, opcode: u8, length: usize) {
+pub(crate) fn push_header(buffer: &mut impl Extend<u8>, opcode: u8, length: usize) {
     match length {
         0..=125 => buffer.extend([opcode, length as u8]),
         126..=0xFFFF => {
