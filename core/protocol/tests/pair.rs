@@ -193,6 +193,29 @@ fn a_namespace_is_left_from_either_side() {
     assert!(!pair.server.disconnect(&nsp), "it has left already");
 }
 
+/// What a server emits, attachments and all, while it decides about a client (or while the client leaves) is no offence.
+#[test]
+fn a_server_may_emit_before_it_lets_a_client_in_and_after_that_left() {
+    let admin = Text::from_static("/admin");
+    let mut pair = Pair::joined(Transport::WebSocket, 7, "/");
+    pair.client.connect(admin.clone(), None);
+    pair.settle();
+    pair.run_until(|pair| {
+        pair.server_events.iter().filter(|event| matches!(event, Event::Connect { .. })).count() == 2
+    });
+    (0..4).for_each(|number| pair.emit(Side::Server, "/admin", number));
+    pair.run_until(|pair| pair.numbers(Side::Client).len() == 4);
+    assert!(pair.server.accept(&admin, Some(Text::from_static(r#"{"sid":"s"}"#))));
+    pair.settle();
+    pair.run_until(|pair| pair.client.has_joined("/admin"));
+    (4..8).for_each(|number| pair.emit(Side::Server, "/admin", number));
+    assert!(pair.client.disconnect(&admin));
+    pair.settle();
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(pair.numbers(Side::Client), [0, 1, 2, 3]);
+    assert!(pair.client.is_open() && pair.server.is_open());
+}
+
 #[test]
 fn a_refused_client_may_ask_again() {
     let mut pair = Pair::new(Transport::WebSocket, settings(), 3);

@@ -26,8 +26,13 @@ impl Session {
         }
         match Packet::decode(text, self.json_rules(), &self.settings.limits) {
             Ok(Decoded::Whole(packet)) => self.socket_packet(packet, now),
-            // Nobody may store attachments with us before having joined (CVE-2026-48804).
-            Ok(Decoded::Awaiting(reassembly)) if !self.has_joined(reassembly.packet().nsp()) => self.stray(now),
+            // Nobody may store attachments with us before having joined (CVE-2026-48804). A server, on the other hand, may
+            // emit before it lets us in, and its event may cross our DISCONNECT.
+            Ok(Decoded::Awaiting(reassembly))
+                if self.role == Role::Server && !self.has_joined(reassembly.packet().nsp()) =>
+            {
+                self.stray(now);
+            }
             Ok(Decoded::Awaiting(reassembly)) => {
                 self.reassembly = Some((Box::new(reassembly), now + self.settings.limits.reassembly));
             }
