@@ -8,7 +8,7 @@ use crate::extract::{Context, Incoming, Joined};
 use crate::handler::{Answer, Called, Contained, Run, call};
 use crate::listeners::{Gathered, List};
 use crate::peer::Socket;
-use crate::reply::Pledge;
+use crate::reply::{Asker, Pledge};
 use crate::router::Shared;
 
 /// What has begun and is not done.
@@ -28,7 +28,7 @@ pub(crate) fn event(socket: &Socket, id: Option<u64>, payload: Payload) -> Pendi
         tracing::trace!(event = %name, "nobody listens");
         return pending;
     }
-    let pledge = id.map(|id| Pledge::new(socket.clone(), id));
+    let pledge = id.map(|id| Pledge::new(Asker::Client(socket.clone(), id)));
     let incoming = Incoming { socket: socket.clone(), name, payload, pledge };
     for entry in any.iter().flat_map(List::entries).filter(|entry| entry.claim()) {
         // What a catch-all returns is no answer: the event may have listeners.
@@ -71,7 +71,7 @@ pub(crate) fn outgoing(socket: &Socket, payload: &Payload) {
 }
 
 /// The name of an event: shared with the payload's text wherever it has no escapes.
-fn event_name(payload: &Payload) -> Text {
+pub(crate) fn event_name(payload: &Payload) -> Text {
     let raw = payload.raw_event_name();
     match raw.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
         Some(name) if !name.contains('\\') => payload.text.slice_of(name),

@@ -14,6 +14,9 @@ pub enum EmitError {
     /// The client has left.
     #[error("the socket is disconnected")]
     Disconnected,
+    /// A client has more to send than it may keep ([`max_buffered`](crate::client::Options::max_buffered)).
+    #[error("too much waits to be sent")]
+    Full,
     /// The name belongs to the library: `connect`, `connect_error`, `disconnect`, `disconnecting`, `newListener`,
     /// `removeListener`.
     #[error("\"{0}\" is a reserved event name")]

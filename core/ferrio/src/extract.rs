@@ -17,19 +17,22 @@ use crate::reply::{Ack, Pledge};
 use crate::server::Server;
 use crate::space::Namespace;
 
-/// Something that handlers are called for: a client that [asks](Asking) to be let in, one that [is in](Joined), an event
-/// that [came in](Incoming), a socket that [ended](Left).
-pub trait Context: Send + Sync + 'static {
+/// Something that handlers are called for: on a server ([`Context`]), or on a [client](crate::client).
+pub trait Occasion: Send + Sync + 'static {
     /// What becomes of a handler's result.
     type Output: Send + 'static;
-
-    /// The socket that it is about.
-    fn socket(&self) -> &Socket;
 
     #[doc(hidden)]
     fn wants_answer(&self) -> bool {
         false
     }
+}
+
+/// Something that handlers of a server are called for: a client that [asks](Asking) to be let in, one that
+/// [is in](Joined), an event that [came in](Incoming), a socket that [ended](Left).
+pub trait Context: Occasion {
+    /// The socket that it is about.
+    fn socket(&self) -> &Socket;
 }
 
 /// An argument of a handler, taken from what the handler is called for.
@@ -57,7 +60,7 @@ pub trait Context: Send + Sync + 'static {
 ///
 /// Where it fails the handler is not called. A `Result<E, Mismatch>` as argument never fails, and shows what did.
 #[diagnostic::on_unimplemented(message = "`{Self}` is no argument for a handler of `{C}`")]
-pub trait Extract<C: Context>: Sized {
+pub trait Extract<C: Occasion>: Sized {
     /// Takes the argument out.
     ///
     /// # Errors
@@ -119,37 +122,45 @@ impl Left {
     }
 }
 
-impl Context for Asking {
+impl Occasion for Asking {
     type Output = Verdict;
+}
 
+impl Context for Asking {
     fn socket(&self) -> &Socket {
         &self.socket
     }
+}
+
+impl Occasion for Joined {
+    type Output = Answer;
 }
 
 impl Context for Joined {
-    type Output = Answer;
-
     fn socket(&self) -> &Socket {
         &self.socket
     }
 }
 
-impl Context for Incoming {
+impl Occasion for Incoming {
     type Output = Answer;
-
-    fn socket(&self) -> &Socket {
-        &self.socket
-    }
 
     fn wants_answer(&self) -> bool {
         self.pledge.is_some()
     }
 }
 
-impl Context for Left {
-    type Output = Answer;
+impl Context for Incoming {
+    fn socket(&self) -> &Socket {
+        &self.socket
+    }
+}
 
+impl Occasion for Left {
+    type Output = Answer;
+}
+
+impl Context for Left {
     fn socket(&self) -> &Socket {
         &self.socket
     }
@@ -230,7 +241,7 @@ impl<C: Context, T: Send + Sync + 'static> Extract<C> for Extension<T> {
     }
 }
 
-impl<C: Context, E: Extract<C>> Extract<C> for Result<E, Mismatch> {
+impl<C: Occasion, E: Extract<C>> Extract<C> for Result<E, Mismatch> {
     fn extract(context: &C) -> Result<Self, Mismatch> {
         Ok(E::extract(context))
     }

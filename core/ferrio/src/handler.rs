@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::error::{ConnectError, Mismatch};
-use crate::extract::{Context, Extract};
+use crate::extract::{Extract, Occasion};
 use crate::payload::{Given, Sealer, failure};
 use crate::turn::Turn;
 
@@ -79,7 +79,7 @@ use crate::turn::Turn;
     note = "a handler takes up to eight extractors and returns something `Serialize` (a `Result`, both sides), or a future of that",
     note = "a closure needs the types of its arguments: `|socket: Socket, Data(text): Data<String>| …`"
 )]
-pub trait Handler<C: Context, M>: Send + Sync + 'static {
+pub trait Handler<C: Occasion, M>: Send + Sync + 'static {
     #[doc(hidden)]
     fn call(&self, context: &C) -> Result<Outcome<C::Output>, Mismatch>;
 }
@@ -180,7 +180,7 @@ macro_rules! handler {
         impl<F, C, R, K, $($extractor),*> Handler<C, (K, R, $($extractor,)*)> for F
         where
             F: Fn($($extractor),*) -> R + Send + Sync + 'static,
-            C: Context,
+            C: Occasion,
             R: Returns<C::Output, K>,
             $($extractor: Extract<C>,)*
         {
@@ -202,14 +202,14 @@ handler!(E1, E2, E3, E4, E5, E6, E7);
 handler!(E1, E2, E3, E4, E5, E6, E7, E8);
 
 /// A handler whose arguments are nobody's affair any more.
-pub(crate) trait Run<C: Context>: Send + Sync {
+pub(crate) trait Run<C: Occasion>: Send + Sync {
     fn run(&self, context: &C) -> Result<Outcome<C::Output>, Mismatch>;
 }
 
 /// Forgets `M`.
 pub(crate) struct Erased<H, M>(pub(crate) H, pub(crate) PhantomData<fn(M)>);
 
-impl<C: Context, H: Handler<C, M>, M: 'static> Run<C> for Erased<H, M> {
+impl<C: Occasion, H: Handler<C, M>, M: 'static> Run<C> for Erased<H, M> {
     fn run(&self, context: &C) -> Result<Outcome<C::Output>, Mismatch> {
         self.0.call(context)
     }
@@ -228,7 +228,7 @@ pub(crate) enum Called<O> {
 }
 
 /// Calls a handler and polls it once if it is asynchronous. A panic of it ends here.
-pub(crate) fn call<C: Context>(handler: &dyn Run<C>, context: &C, runtime: &Handle) -> Called<C::Output> {
+pub(crate) fn call<C: Occasion>(handler: &dyn Run<C>, context: &C, runtime: &Handle) -> Called<C::Output> {
     match catch_unwind(AssertUnwindSafe(|| handler.run(context))) {
         Ok(Ok(Outcome::Done(output))) => Called::Done(output),
         Ok(Ok(Outcome::Later(future))) => begin(future, runtime),

@@ -35,7 +35,9 @@
 //! what others get is not held up by it ([`Socket::buffered`], [`Socket::ready`]). A handler that panics costs nobody
 //! anything. What goes wrong and is nobody's result is told to [`tracing`](https://docs.rs/tracing).
 //!
-//! What this crate is not: a client (yet), and a cluster (yet): rooms and broadcasts end at this process.
+//! The same crate is a [`client`]: it connects to servers of Node, Python or Rust, and comes back when the connection breaks.
+//!
+//! What this crate is not: a cluster (yet): rooms and broadcasts end at this process.
 
 // The engine room: what `ferrio-embed` drives, and what programs in Rust have nicer doors to.
 #[doc(hidden)]
@@ -65,6 +67,8 @@ pub mod socket;
 #[doc(hidden)]
 pub mod turn;
 
+pub mod client;
+
 mod clock;
 mod driver;
 mod lane;
@@ -93,9 +97,12 @@ mod typemap;
 pub use answers::{AnswerStream, Answers, BroadcastWithAck};
 pub use builder::ServerBuilder;
 pub use bytes::Bytes;
+pub use client::Client;
 pub use config::{Config, Cookie, Cors, Recovery};
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
-pub use extract::{Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, State};
+pub use extract::{
+    Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, Occasion, State,
+};
 pub use ferrio_protocol::engine::Transport;
 pub use ferrio_protocol::socket::Serializer;
 pub use ferrio_protocol::{Dialect, Limits, Reason, Text};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use crate::extract::{Context, Incoming, Left};
+use crate::extract::{Incoming, Left, Occasion};
 use crate::handler::{Erased, Handler, Run};
 
 /// Names one listener, to take it away by.
@@ -30,7 +30,7 @@ pub(crate) struct Entry<C> {
 /// Lists taken at one moment, the namespace's before the socket's.
 pub(crate) type Gathered<C> = SmallVec<[List<C>; 2]>;
 
-impl<C: Context> List<C> {
+impl<C: Occasion> List<C> {
     pub(crate) fn add<M: 'static>(&mut self, handler: impl Handler<C, M>, once: bool) -> ListenerId {
         static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -159,7 +159,7 @@ impl<C> Clone for Entry<C> {
     }
 }
 
-impl<C: Context> fmt::Debug for List<C> {
+impl<C: Occasion> fmt::Debug for List<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("List").field(&self.entries().len()).finish()
     }

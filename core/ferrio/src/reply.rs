@@ -12,6 +12,7 @@ use ferrio_protocol::socket::Payload;
 use tokio::sync::oneshot;
 
 use crate::ack;
+use crate::client::{Asked, Client};
 use crate::error::{AckError, EmitError};
 use crate::handler::Answer;
 use crate::payload::{Arguments, FromArguments, Sealed, Sealer};
@@ -54,7 +55,7 @@ impl Ack {
     /// The arguments cannot be serialized, or the client has left.
     pub fn send(self, args: impl Arguments) -> Result<(), EmitError> {
         let Some(pledge) = self.0 else { return Ok(()) };
-        if !pledge.socket.is_connected() {
+        if !pledge.asker.is_connected() {
             return Err(EmitError::Disconnected);
         }
         let mut sealer = Sealer::answer();
@@ -67,11 +68,35 @@ impl Ack {
 /// The answer that is owed to a client, shared by the handlers of one event.
 #[derive(Debug)]
 pub(crate) struct Pledge {
-    socket: Socket,
-    id: u64,
+    asker: Asker,
     state: AtomicU8,
     /// A handler has returned `()`.
     done: AtomicBool,
+}
+
+/// Who waits for an answer, and to what.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    /// A client of our server.
+    Client(Socket, u64),
+    /// The server of our client.
+    Server(Client, Asked),
+}
+
+impl Asker {
+    fn is_connected(&self) -> bool {
+        match self {
+            Self::Client(socket, _) => socket.is_connected(),
+            Self::Server(client, _) => client.is_connected(),
+        }
+    }
+
+    fn answer(&self, payload: Payload) {
+        match self {
+            Self::Client(socket, id) => socket.core().ack(*id, payload),
+            Self::Server(client, asked) => client.ack(*asked, payload),
+        }
+    }
 }
 
 const OPEN: u8 = 0;
@@ -80,8 +105,8 @@ const TAKEN: u8 = 1;
 const ANSWERED: u8 = 2;
 
 impl Pledge {
-    pub(crate) fn new(socket: Socket, id: u64) -> Arc<Self> {
-        Arc::new(Self { socket, id, state: AtomicU8::new(OPEN), done: AtomicBool::new(false) })
+    pub(crate) fn new(asker: Asker) -> Arc<Self> {
+        Arc::new(Self { asker, state: AtomicU8::new(OPEN), done: AtomicBool::new(false) })
     }
 
     /// What a handler has returned.
@@ -95,7 +120,7 @@ impl Pledge {
 
     fn answer(&self, payload: Payload) {
         if self.state.swap(ANSWERED, Ordering::AcqRel) != ANSWERED {
-            self.socket.core().ack(self.id, payload);
+            self.asker.answer(payload);
         }
     }
 }
@@ -166,15 +191,21 @@ impl<T: FromArguments> IntoFuture for EmitWithAck<T> {
             }
             Err(error) => drop(sender.send(Err(error.into()))),
         }
-        AckFuture { receiver, answer: PhantomData }
+        AckFuture::new(receiver)
     }
 }
 
-/// Waits for a client's answer.
+/// Waits for an answer.
 #[derive(Debug)]
 pub struct AckFuture<T> {
     receiver: oneshot::Receiver<Result<Payload, AckError>>,
     answer: PhantomData<fn() -> T>,
+}
+
+impl<T> AckFuture<T> {
+    pub(crate) fn new(receiver: oneshot::Receiver<Result<Payload, AckError>>) -> Self {
+        Self { receiver, answer: PhantomData }
+    }
 }
 
 impl<T: FromArguments> Future for AckFuture<T> {

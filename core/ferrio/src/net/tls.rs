@@ -44,7 +44,7 @@ impl Tls {
     /// # Errors
     /// An unreadable file, or what [`from_pem`](Self::from_pem) says.
     pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
-        Self::from_pem(&read(chain.as_ref())?, &read(key.as_ref())?)
+        Self::from_pem(&TlsError::read(chain.as_ref())?, &TlsError::read(key.as_ref())?)
     }
 
     /// From PEM text.
@@ -52,11 +52,7 @@ impl Tls {
     /// # Errors
     /// Nothing usable in it.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain: Vec<_> =
-            CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
-        if chain.is_empty() {
-            return Err(TlsError::Certificate(pem::Error::NoItemsFound));
-        }
+        let chain = TlsError::certificates(chain)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
         // Named, because a process may hold several providers and then has no default one.
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -83,6 +79,14 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|error| TlsError::File { file: path.display().to_string(), error })
+impl TlsError {
+    pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Self> {
+        std::fs::read(path).map_err(|error| Self::File { file: path.display().to_string(), error })
+    }
+
+    /// The certificates in a PEM text, one at least.
+    pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Self> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(Self::Certificate)?;
+        if chain.is_empty() { Err(Self::Certificate(pem::Error::NoItemsFound)) } else { Ok(chain) }
+    }
 }

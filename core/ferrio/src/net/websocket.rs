@@ -1,4 +1,4 @@
-//! The frames of a server's WebSocket, read from slices; and the handshake before them.
+//! The frames of a WebSocket, read from slices; and the handshake before them.
 //!
 //! tungstenite's [`WebSocketContext`] does the reading. It never sees the socket: whoever has received bytes feeds them, and
 //! gets whole messages; answers (pong, close) come out as bytes, to be queued like everything else. Two things it does not
@@ -24,8 +24,9 @@ pub(super) use handshake::BAD_VERSION;
 pub use handshake::{accept, is_upgrade};
 use scanner::Scanner;
 
-/// Reads the frames of one client.
+/// Reads the frames of one peer.
 pub struct Codec {
+    role: Role,
     scanner: Scanner,
     /// Only while a frame or message is incomplete.
     context: Option<Box<WebSocketContext>>,
@@ -33,7 +34,7 @@ pub struct Codec {
     over: bool,
 }
 
-/// What a client sent.
+/// What a peer sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// A message.
@@ -45,7 +46,7 @@ pub enum Incoming {
     Close(Bytes),
 }
 
-/// What a client did wrong. Nothing after it counts.
+/// What a peer did wrong. Nothing after it counts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A message over the limit.
@@ -73,22 +74,27 @@ impl Fault {
         }
     }
 
-    /// The frame that tells the client.
+    /// The frame that tells the peer (unmasked).
     pub fn close_frame(&self) -> Bytes {
         close_frame(Some(self.code()))
     }
 }
 
 impl Codec {
-    /// `max` is the size of the largest message.
+    /// Reads a client. `max` is the size of the largest message.
     pub fn new(max: usize) -> Self {
-        Self { scanner: Scanner::new(max), context: None, max, over: false }
+        Self { role: Role::Server, scanner: Scanner::new(max), context: None, max, over: false }
+    }
+
+    /// Reads a server. The answers that it gives out have yet to be masked.
+    pub fn client(max: usize) -> Self {
+        Self { role: Role::Client, ..Self::new(max) }
     }
 
     /// Takes bytes as they come from the socket, cut anywhere, and gives out what they complete.
     ///
     /// # Errors
-    /// The client broke a rule. What came before has been given out.
+    /// The peer broke a rule. What came before has been given out.
     pub fn feed(&mut self, bytes: &[u8], on: &mut dyn FnMut(Incoming)) -> Result<(), Fault> {
         if self.over {
             return Ok(());
@@ -115,10 +121,10 @@ impl Codec {
         if bytes.is_empty() {
             return Ok(());
         }
-        let whole = self.scanner.is_between_messages();
+        let (whole, role) = (self.scanner.is_between_messages(), self.role);
         let context = self.context.get_or_insert_with(|| {
             let turn = if whole { bytes.len() } else { PARTIAL_BUFFER / 2 };
-            Box::new(context(turn, self.max))
+            Box::new(context(role, turn, self.max))
         });
         let mut slice = Slice(bytes);
         let mut pinged = None;
@@ -175,7 +181,7 @@ fn control_frame(first: u8, payload: &[u8]) -> Bytes {
 /// tungstenite zeroes its buffer before each read, and reserves the length of a frame again when it has the frame already:
 /// twice the turn spares it any growing. Messages are slices of this buffer, so one that is kept holds no more than what
 /// came with it.
-fn context(turn: usize, max: usize) -> WebSocketContext {
+fn context(role: Role, turn: usize, max: usize) -> WebSocketContext {
     let buffer = (2 * turn + 16).clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
     let config = WebSocketConfig::default()
         .read_buffer_size(buffer)
@@ -183,7 +189,7 @@ fn context(turn: usize, max: usize) -> WebSocketContext {
         .max_message_size(Some(max))
         .max_frame_size(Some(max))
         .accept_unmasked_frames(false);
-    WebSocketContext::new(Role::Server, Some(config))
+    WebSocketContext::new(role, Some(config))
 }
 
 const SMALLEST_BUFFER: usize = 256;

@@ -1,0 +1,413 @@
+//! The transports of one connection: what carries packets, polled as one thing.
+//!
+//! ```text
+//!   websocket:  Dialing ──▶ WebSocket
+//!   polling:    Polling (one GET, one POST at a time) ── probe: a candidate ──▶ pause ──▶ switch ──▶ WebSocket
+//! ```
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use ferrio_protocol::engine::{Frame, Packet, Revision, Transport, payload};
+use ferrio_protocol::message::Item;
+use ferrio_protocol::{Cause, Text, Via};
+use http::Method;
+use tokio::task::JoinHandle;
+
+use super::failure::Failure;
+use super::http::Http;
+use super::target::push_pair;
+use super::websocket::WebSocket;
+
+/// The transports of one connection.
+pub(super) struct Link {
+    http: Arc<Http>,
+    max_message: usize,
+    /// Known once the server's handshake is there.
+    sid: Option<Text>,
+    /// Bytes of one POST that the server takes.
+    max_post: usize,
+    main: Main,
+    candidate: Candidate,
+    /// Why the main transport ended.
+    pub(super) failure: Option<Failure>,
+    /// The task that says goodbye.
+    pub(super) goodbye: Option<JoinHandle<()>>,
+}
+
+enum Main {
+    Dialing(Pending<WebSocket>),
+    WebSocket(Box<WebSocket>),
+    Polling(Polling),
+    Ended,
+}
+
+enum Candidate {
+    None,
+    Dialing(Pending<WebSocket>),
+    Open(Box<WebSocket>),
+}
+
+#[derive(Default)]
+struct Polling {
+    get: Option<Pending<Bytes>>,
+    post: Option<Pending<Bytes>>,
+    queue: VecDeque<Packet>,
+    queued: usize,
+    /// Nothing new is begun.
+    pausing: bool,
+    paused: bool,
+}
+
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// What a transport brings.
+pub(super) enum Happening {
+    Frame(Via, Frame),
+    Payload(Bytes),
+    /// A candidate is open.
+    Candidate,
+    /// Polling stands still, as it was told to.
+    Paused,
+    Closed(Via, Cause),
+}
+
+/// Time for the last request of a polling connection.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+impl Link {
+    pub(super) fn open(http: Arc<Http>, transport: Transport, max_message: usize) -> Self {
+        let mut link = Self {
+            http,
+            max_message,
+            sid: None,
+            max_post: usize::MAX,
+            main: Main::Ended,
+            candidate: Candidate::None,
+            failure: None,
+            goodbye: None,
+        };
+        link.main = match transport {
+            Transport::WebSocket => Main::Dialing(link.dial()),
+            Transport::Polling => {
+                Main::Polling(Polling { get: Some(link.request(Method::GET, Bytes::new())), ..Polling::default() })
+            }
+        };
+        link
+    }
+
+    /// The server's handshake is there.
+    pub(super) fn opened(&mut self, sid: Text, max_post: u64) {
+        self.sid = Some(sid);
+        self.max_post = usize::try_from(max_post).unwrap_or(usize::MAX);
+    }
+
+    /// Opens a WebSocket beside polling.
+    pub(super) fn probe(&mut self, timeout: Duration) {
+        if matches!(self.main, Main::Polling(_)) {
+            let dial = self.dial();
+            self.candidate = Candidate::Dialing(Box::pin(async move {
+                tokio::time::timeout(timeout, dial).await.unwrap_or(Err(Failure::Timeout))
+            }));
+        }
+    }
+
+    // Sending.
+
+    /// What is sent now is on its way at once.
+    pub(super) fn is_writable(&self) -> bool {
+        match &self.main {
+            Main::WebSocket(socket) => socket.buffered() == 0,
+            Main::Polling(polling) => polling.post.is_none() && polling.queue.is_empty() && !polling.pausing,
+            Main::Dialing(_) | Main::Ended => false,
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    pub(super) fn buffered(&self) -> usize {
+        match &self.main {
+            Main::WebSocket(socket) => socket.buffered(),
+            Main::Polling(polling) => polling.queued,
+            Main::Dialing(_) | Main::Ended => 0,
+        }
+    }
+
+    pub(super) fn send(&mut self, item: &Item) {
+        match &mut self.main {
+            Main::WebSocket(socket) => socket.push(item),
+            Main::Polling(polling) => item.packets(|packet| polling.push(packet)),
+            Main::Dialing(_) | Main::Ended => {}
+        }
+    }
+
+    pub(super) fn send_candidate(&mut self, packet: &Packet) {
+        if let Candidate::Open(socket) = &mut self.candidate {
+            socket.push_packet(packet);
+        }
+    }
+
+    // Upgrade.
+
+    pub(super) fn pause(&mut self) {
+        if let Main::Polling(polling) = &mut self.main {
+            polling.pausing = true;
+        }
+    }
+
+    /// The candidate is the main transport from here on; what waits goes over it.
+    pub(super) fn switch(&mut self) {
+        let Candidate::Open(mut socket) = std::mem::replace(&mut self.candidate, Candidate::None) else { return };
+        if let Main::Polling(polling) = &mut self.main {
+            for packet in polling.queue.drain(..) {
+                socket.push_packet(&packet);
+            }
+        }
+        self.main = Main::WebSocket(socket);
+    }
+
+    /// Polling goes on.
+    pub(super) fn drop_candidate(&mut self) {
+        if let Candidate::Open(socket) = std::mem::replace(&mut self.candidate, Candidate::None) {
+            tokio::spawn(socket.finish(true));
+        }
+        self.resume();
+    }
+
+    fn resume(&mut self) {
+        if let Main::Polling(polling) = &mut self.main {
+            (polling.pausing, polling.paused) = (false, false);
+        }
+    }
+
+    // The end.
+
+    /// Sends what waits (unless it is to be dropped) and says goodbye (unless the server has), in a task of its own.
+    pub(super) fn finish(&mut self, end: &Packet, discard: bool) {
+        self.candidate = Candidate::None;
+        match std::mem::replace(&mut self.main, Main::Ended) {
+            Main::WebSocket(socket) => self.goodbye = Some(tokio::spawn(socket.finish(discard))),
+            Main::Polling(mut polling) if self.sid.is_some() && self.failure.is_none() && *end == Packet::Close => {
+                if discard {
+                    polling.queue.clear();
+                }
+                polling.queue.push_back(Packet::Close);
+                let packets: Vec<_> = polling.queue.drain(..).collect();
+                let last = self.request(Method::POST, payload::encode(&packets, Revision::V4, false).bytes);
+                let (get, post) = (polling.get.take(), polling.post.take());
+                self.goodbye = Some(tokio::spawn(async move {
+                    let goodbye = async {
+                        if let Some(post) = post {
+                            let _ = post.await;
+                        }
+                        let _ = last.await;
+                    };
+                    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+                    // Had it been dropped first, the server would see a broken connection instead of a goodbye.
+                    drop(get);
+                }));
+            }
+            Main::Polling(_) | Main::Dialing(_) | Main::Ended => {}
+        }
+    }
+
+    // Receiving.
+
+    /// The next thing that a transport brings. Writes what waits, too.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        if let Poll::Ready(happening) = self.poll_candidate(context) {
+            return Poll::Ready(happening);
+        }
+        self.poll_main(context)
+    }
+
+    fn poll_candidate(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        match &mut self.candidate {
+            Candidate::None => Poll::Pending,
+            Candidate::Dialing(dial) => match dial.as_mut().poll(context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(socket)) => {
+                    self.candidate = Candidate::Open(Box::new(socket));
+                    Poll::Ready(Happening::Candidate)
+                }
+                Poll::Ready(Err(failure)) => {
+                    tracing::debug!(%failure, "no upgrade");
+                    self.candidate = Candidate::None;
+                    Poll::Ready(Happening::Closed(Via::Candidate, Cause::Error(failure.to_string().into())))
+                }
+            },
+            Candidate::Open(socket) => match socket.poll(context) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(frame)) => Poll::Ready(Happening::Frame(Via::Candidate, frame)),
+                Poll::Ready(Err(cause)) => {
+                    self.candidate = Candidate::None;
+                    self.resume();
+                    Poll::Ready(Happening::Closed(Via::Candidate, cause))
+                }
+            },
+        }
+    }
+
+    fn poll_main(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        loop {
+            match &mut self.main {
+                Main::Ended => return Poll::Pending,
+                Main::Dialing(dial) => match dial.as_mut().poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(socket)) => self.main = Main::WebSocket(Box::new(socket)),
+                    Poll::Ready(Err(failure)) => return Poll::Ready(self.failed(failure)),
+                },
+                Main::WebSocket(socket) => {
+                    return match socket.poll(context) {
+                        Poll::Pending => Poll::Pending,
+                        Poll::Ready(Ok(frame)) => Poll::Ready(Happening::Frame(Via::Main, frame)),
+                        Poll::Ready(Err(cause)) => Poll::Ready(Happening::Closed(Via::Main, cause)),
+                    };
+                }
+                Main::Polling(_) => return self.poll_polling(context),
+            }
+        }
+    }
+
+    fn poll_polling(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        loop {
+            self.begin_requests();
+            let Main::Polling(polling) = &mut self.main else { return Poll::Pending };
+            let posted = polling.post.as_mut().map(|post| post.as_mut().poll(context));
+            match posted {
+                Some(Poll::Ready(Ok(_))) => {
+                    polling.post = None;
+                    continue;
+                }
+                Some(Poll::Ready(Err(failure))) => return Poll::Ready(self.failed(failure)),
+                Some(Poll::Pending) | None => {}
+            }
+            let got = polling.get.as_mut().map(|get| get.as_mut().poll(context));
+            match got {
+                Some(Poll::Ready(Ok(body))) => {
+                    polling.get = None;
+                    return Poll::Ready(Happening::Payload(body));
+                }
+                Some(Poll::Ready(Err(failure))) => return Poll::Ready(self.failed(failure)),
+                Some(Poll::Pending) | None => {}
+            }
+            if polling.pausing && !polling.paused && polling.get.is_none() && polling.post.is_none() {
+                polling.paused = true;
+                return Poll::Ready(Happening::Paused);
+            }
+            return Poll::Pending;
+        }
+    }
+
+    /// A GET, and a POST if something waits.
+    fn begin_requests(&mut self) {
+        let Main::Polling(polling) = &mut self.main else { return };
+        // The first GET was the handshake.
+        if polling.pausing || self.sid.is_none() {
+            return;
+        }
+        let (get, post) = (polling.get.is_none(), polling.post.is_none() && !polling.queue.is_empty());
+        let body = post.then(|| polling.body(self.max_post));
+        let get = get.then(|| self.request(Method::GET, Bytes::new()));
+        let post = body.map(|body| self.request(Method::POST, body));
+        let Main::Polling(polling) = &mut self.main else { return };
+        polling.get = polling.get.take().or(get);
+        polling.post = polling.post.take().or(post);
+    }
+
+    fn failed(&mut self, failure: Failure) -> Happening {
+        let cause = Cause::Error(failure.to_string().into());
+        self.failure = Some(failure);
+        Happening::Closed(Via::Main, cause)
+    }
+
+    // Requests.
+
+    fn dial(&self) -> Pending<WebSocket> {
+        let (http, query, max) = (Arc::clone(&self.http), self.query(Transport::WebSocket), self.max_message);
+        Box::pin(async move { WebSocket::open(&http, query, max).await })
+    }
+
+    fn request(&self, method: Method, body: Bytes) -> Pending<Bytes> {
+        let (http, query) = (Arc::clone(&self.http), self.query(Transport::Polling));
+        Box::pin(async move { http.poll(method, query, body).await })
+    }
+
+    fn query(&self, transport: Transport) -> String {
+        let mut query = String::new();
+        push_pair(&mut query, "transport", transport.as_str());
+        if transport == Transport::Polling {
+            push_pair(&mut query, "t", &unique());
+        }
+        if let Some(sid) = &self.sid {
+            push_pair(&mut query, "sid", sid);
+        }
+        query
+    }
+}
+
+impl Polling {
+    fn push(&mut self, packet: Packet) {
+        self.queued += weight(&packet);
+        self.queue.push_back(packet);
+    }
+
+    /// The packets of the next POST: as many as the server takes at once, and one at least.
+    fn body(&mut self, max: usize) -> Bytes {
+        let (mut packets, mut size) = (Vec::new(), 0_usize);
+        while let Some(packet) = self.queue.front() {
+            let weight = weight(packet);
+            if !packets.is_empty() && size.saturating_add(weight) > max {
+                break;
+            }
+            size += weight;
+            self.queued -= weight;
+            packets.extend(self.queue.pop_front());
+        }
+        payload::encode(&packets, Revision::V4, false).bytes
+    }
+}
+
+/// Bytes of a packet in a body, its separator included.
+fn weight(packet: &Packet) -> usize {
+    2 + match packet {
+        Packet::Binary(bytes) => bytes.len().div_ceil(3) * 4,
+        Packet::Open(text) | Packet::Ping(text) | Packet::Pong(text) | Packet::Message(text) => text.len(),
+        Packet::Close | Packet::Upgrade | Packet::Noop => 0,
+    }
+}
+
+/// Keeps caches from answering for the server.
+fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+
+    let millis = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64);
+    format!("{millis:x}.{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: usize) -> Packet {
+        Packet::Message("x".repeat(length).into())
+    }
+
+    #[test]
+    fn a_post_is_no_larger_than_the_server_takes() {
+        let mut polling = Polling::default();
+        [10, 10, 10, 500, 10].map(message).into_iter().for_each(|packet| polling.push(packet));
+        polling.push(Packet::Binary(Bytes::from(vec![0; 75])));
+        let sizes: Vec<_> =
+            std::iter::from_fn(|| (!polling.queue.is_empty()).then(|| polling.body(100)).map(|body| body.len()))
+                .collect();
+        // Three small ones, a large one alone, a small one, and bytes that are a third longer in base64.
+        assert_eq!(sizes, [3 * 11 + 2, 501, 11, 101]);
+        assert_eq!(polling.queued, 0);
+    }
+}
