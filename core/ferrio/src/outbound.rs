@@ -113,9 +113,10 @@ impl Outbound {
 
     /// Queues an item. Returns whether the caller must see to a flush.
     pub(crate) fn push(&mut self, item: Item) -> bool {
-        if !self.takes(&item) {
-            return false;
-        }
+        self.takes(&item) && self.append(item)
+    }
+
+    fn append(&mut self, item: Item) -> bool {
         // A poll takes the whole queue: nothing there means that everything is out. And a marker is nothing to answer one with.
         if item.is_marker() && self.queue.is_empty() && matches!(self.main, Main::Polling(_)) {
             return false;
@@ -139,14 +140,15 @@ impl Outbound {
 
     /// Queues items, all of them or none. Returns whether the caller must see to a flush.
     pub(crate) fn push_all(&mut self, items: &[Item]) -> bool {
-        // Nothing is flushed in between, so all see the same.
-        items.iter().fold(false, |flush, item| self.push(item.clone()) | flush)
+        items.first().is_some_and(|first| self.takes(first))
+            && items.iter().fold(false, |flush, item| self.append(item.clone()) | flush)
     }
 
     /// Nothing is stuck: what is pushed now leaves now.
     pub(crate) fn is_writable(&self) -> bool {
         match &self.main {
-            Main::Polling(waiting) => waiting.is_some(),
+            // What is queued already takes the poll.
+            Main::Polling(waiting) => waiting.is_some() && self.queue.is_empty(),
             Main::WebSocket(lane) => !lane.blocked,
             Main::Closed => false,
         }

@@ -188,6 +188,14 @@ fn volatile_messages_are_dropped_together() {
     host.submit([Command::Write { conns: vec![conn], data: parts(), flags: volatile, receipt: Some(2) }]);
     assert_eq!(response(&mut host), (poll, 200, "4a\u{1e}4b".into()));
     assert!(matches!(host.next(), Event::Written { receipt: 2 }));
+    // A poll that something else takes is no poll for them.
+    let poll = request(&mut host, "GET", &session, &[]);
+    host.submit([
+        write(&[conn], vec![text("c")], None),
+        Command::Write { conns: vec![conn], data: parts(), flags: volatile, receipt: Some(3) },
+    ]);
+    assert!(matches!(host.next(), Event::Written { receipt: 3 }));
+    assert_eq!(response(&mut host), (poll, 200, "4c".into()));
 }
 
 /// A peer that does not read keeps its receipt until it has, or has ended; nobody else waits for it.
