@@ -95,8 +95,19 @@ class Server(BaseServer):
         ferrio's own: `except_`: a room or a list of rooms whose members are left out. `volatile`: dropped for clients that
         cannot be written to right now. `compress`: false keeps the body of a poll from being compressed for its sake.
         """
-        flags = {"except_": except_, "volatile": volatile, "compress": compress}
-        behind = self._emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue, **flags)
+        behind = self._emit(
+            event,
+            data,
+            to,
+            room,
+            skip_sid,
+            namespace,
+            callback,
+            ignore_queue,
+            except_=except_,
+            volatile=volatile,
+            compress=compress,
+        )
         if behind is not None:
             self._wait_for(behind)
         if self._scripts is not None:
