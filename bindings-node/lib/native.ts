@@ -1,7 +1,7 @@
 /** The addon: what it offers, and where it lies. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { addonName } from "./platform";
+import { addonName, platformName } from "./platform";
 
 /** What `drain` brings beside the records: the joined text, or that and what does not fit in it. */
 export type Drained = string | [text: string, strings: string[] | undefined, bytes: ArrayBuffer | undefined];
@@ -35,10 +35,25 @@ export interface Addon {
   Engine: new (options: string, wake: () => void) => NativeEngine;
 }
 
-/** Loads the addon that was built for this machine. @throws Error naming the file that is missing */
+/**
+ * Loads the addon of this machine: the one that was built here, else the one of the platform's package.
+ *
+ * @throws Error that names the platform and says what to do
+ */
 export function loadAddon(): Addon {
-  const name = addonName();
-  const file = join(__dirname, "..", name);
-  if (!existsSync(file)) throw new Error(`ferrio has no addon for this platform: ${name} is not in the package`);
-  return require(file);
+  const built = join(__dirname, "..", addonName());
+  if (existsSync(built)) return require(built);
+  const name = `ferrio-${platformName()}`;
+  let addon: string;
+  try {
+    addon = require.resolve(name);
+  } catch (cause) {
+    throw new Error(
+      `ferrio has no addon for ${platformName()} here: the package ${name} is not installed. Install without ` +
+        "--omit=optional, and on the kind of machine that runs the program. If there is no such package, build ferrio " +
+        "from its sources: npm run build in bindings-node",
+      { cause },
+    );
+  }
+  return require(addon);
 }

@@ -1,11 +1,16 @@
 /** The machine we run on, by the name napi-rs gives it. */
 
+/** The name of this machine: `linux-x64-gnu`. */
+export function platformName(): string {
+  const { platform, arch } = process;
+  if (platform === "linux") return `linux-${arch}-${isMusl() ? "musl" : "gnu"}`;
+  if (platform === "win32") return `win32-${arch}-msvc`;
+  return `${platform}-${arch}`;
+}
+
 /** File name of the addon for this machine: `ferrio.linux-x64-gnu.node`. */
 export function addonName(): string {
-  const { platform, arch } = process;
-  if (platform === "linux") return `ferrio.linux-${arch}-${isMusl() ? "musl" : "gnu"}.node`;
-  if (platform === "win32") return `ferrio.win32-${arch}-msvc.node`;
-  return `ferrio.${platform}-${arch}.node`;
+  return `ferrio.${platformName()}.node`;
 }
 
 function isMusl(): boolean {

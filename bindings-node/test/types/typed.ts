@@ -13,7 +13,7 @@ import {
   Server,
   type ServerOptions,
   type Socket,
-} from "../../lib/index";
+} from "socket.io";
 
 interface ClientToServer {
   hello: (name: string) => void;
