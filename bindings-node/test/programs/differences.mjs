@@ -2,6 +2,18 @@
 // (with as many lines around them as tell them apart), and the words of DIFFERENCES.md under which the reason stands.
 export const DIFFERENCES = [
   {
+    program: "rooms.mjs",
+    row: "`socket.leave(socket.id)`",
+    socketio: "[ 'two' ]\nio.to(c): []\nc.broadcast: [ 'a', 'b', 'c', 'd' ]\n",
+    ferrio: "[ 'c', 'two' ]\nio.to(c): [ 'c' ]\nc.broadcast: [ 'a', 'b', 'd' ]\n",
+  },
+  {
+    program: "middlewares-namespace.mjs",
+    row: "the order of `socket.rooms`",
+    socketio: "connect: true [ 'early', 'own' ]\n",
+    ferrio: "connect: true [ 'own', 'early' ]\n",
+  },
+  {
     program: "subclass.mjs",
     row: "overridden methods that the library calls itself",
     socketio: "patched use /\nof /\nof /\npatched join own id\n",

@@ -1,0 +1,205 @@
+// Where servers live: workers that are terminated, clusters, forks, signals, other Nodes.
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { isOriginal } from "./support.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const sio = JSON.stringify(isOriginal ? "socket.io" : root);
+
+/** Runs a CommonJS program to its end. `sio`, `connect` and `until` are there. */
+function run(t, program, { node = process.execPath, timeout = 120_000 } = {}) {
+  const { status, signal, stdout, stderr } = spawnSync(node, [file(t, program)], {
+    cwd: root,
+    encoding: "utf8",
+    timeout,
+  });
+  return { status, signal, stdout, stderr };
+}
+
+/** The program in a file, for it may start itself again. */
+function file(t, program) {
+  const folder = mkdtempSync(join(tmpdir(), "ferrio-environment-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "program.cjs");
+  writeFileSync(
+    path,
+    `require = require("node:module").createRequire(${JSON.stringify(join(root, "x.js"))});
+     const sio = require(${sio});
+     const connect = (port, options) =>
+       require("socket.io-client").io("http://127.0.0.1:" + port, { forceNew: true, transports: ["websocket"], ...options });
+     const heard = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
+     ${program}`,
+  );
+  return path;
+}
+
+test("workers are terminated with clients connected, round after round", (t) => {
+  const result = run(
+    t,
+    `
+    const { Worker, isMainThread, parentPort } = require("node:worker_threads");
+    if (isMainThread) main(); else worker();
+    function worker() {
+      const io = new sio.Server(0);
+      io.on("connection", (socket) => {
+        socket.on("echo", (value, done) => done(value));
+        setInterval(() => io.emit("tick", Buffer.alloc(100)), 1);
+      });
+      io.httpServer.on("listening", () => parentPort.postMessage(io.httpServer.address().port));
+    }
+    async function main() {
+      for (let round = 0; round < 8; round++) {
+        const workers = [new Worker(__filename), new Worker(__filename)];
+        const ports = await Promise.all(workers.map((worker) => heard(worker, "message")));
+        const clients = ports.flatMap((port) => [
+          connect(port, { reconnection: false }),
+          connect(port, { reconnection: false, transports: ["polling"] }),
+        ]);
+        for (const client of clients) if (await client.emitWithAck("echo", round) !== round) throw new Error("echo");
+        const gone = clients.map((client) => heard(client, "disconnect"));
+        await Promise.all(workers.map((worker) => worker.terminate()));
+        await Promise.all(gone);
+      }
+      console.log("done");
+    }`,
+  );
+  assert.deepEqual(result, { status: 0, signal: null, stdout: "done\n", stderr: "" });
+});
+
+test("a cluster without sticky sessions, websocket only", (t) => {
+  const result = run(
+    t,
+    `
+    const cluster = require("node:cluster");
+    if (cluster.isPrimary) main(); else worker();
+    function worker() {
+      const http = require("node:http").createServer();
+      const io = new sio.Server(http, { transports: ["websocket"] });
+      io.on("connection", (socket) => socket.on("who", (done) => done(process.pid)));
+      http.listen(0);
+      process.on("message", () => io.close().then(() => process.disconnect()));
+    }
+    async function main() {
+      const workers = [cluster.fork(), cluster.fork()];
+      const [{ port }] = await Promise.all(workers.map((worker) => heard(worker, "listening")));
+      const clients = Array.from({ length: 6 }, () => connect(port));
+      const pids = await Promise.all(clients.map((client) => client.emitWithAck("who")));
+      console.log(new Set(pids).size, workers.every((worker) => pids.includes(worker.process.pid)));
+      for (const client of clients) client.disconnect();
+      const ended = workers.map((worker) => heard(worker, "exit"));
+      for (const worker of workers) worker.send("close");
+      console.log(await Promise.all(ended));
+    }`,
+  );
+  assert.deepEqual(result, { status: 0, signal: null, stdout: "2 true\n[ 0, 0 ]\n", stderr: "" });
+});
+
+test("child_process.fork: a server in the parent, another in the child", (t) => {
+  const result = run(
+    t,
+    `
+    const { fork } = require("node:child_process");
+    const io = new sio.Server(0);
+    io.on("connection", (socket) => socket.on("who", (done) => done(process.send ? "child" : "parent")));
+    if (process.send) {
+      io.httpServer.on("listening", () => process.send(io.httpServer.address().port));
+      process.on("disconnect", () => io.close());
+    } else {
+      (async () => {
+        await heard(io.httpServer, "listening");
+        const before = connect(io.httpServer.address().port);
+        console.log(await before.emitWithAck("who"));
+        const child = fork(__filename);
+        const other = connect(await heard(child, "message"));
+        console.log(await other.emitWithAck("who"), await before.emitWithAck("who"));
+        before.disconnect();
+        other.disconnect();
+        const ended = heard(child, "exit");
+        child.disconnect();
+        console.log(await ended);
+        await io.close();
+      })();
+    }`,
+  );
+  assert.deepEqual(result, { status: 0, signal: null, stdout: "parent\nchild parent\n0\n", stderr: "" });
+});
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  for (const handled of [false, true]) {
+    test(`${signal}, ${handled ? "with a handler that closes" : "which ends the process"}`, async (t) => {
+      const program = file(
+        t,
+        `
+        const io = new sio.Server(0);
+        ${handled ? `process.once("${signal}", () => io.close(() => console.log("closed")));` : ""}
+        io.httpServer.on("listening", () => {
+          const client = connect(io.httpServer.address().port, { reconnection: false });
+          client.on("connect", () => console.log("connected"));
+        });`,
+      );
+      const child = spawn(process.execPath, [program], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+      t.after(() => child.kill("SIGKILL"));
+      let output = "";
+      child.stdout.setEncoding("utf8").on("data", (text) => {
+        output += text;
+        if (output === "connected\n") child.kill(signal);
+      });
+      const ended = await new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
+      assert.deepEqual([ended, output], handled ? [[0, null], "connected\nclosed\n"] : [[null, signal], "connected\n"]);
+    });
+  }
+}
+
+/** The binary of another Node, out of its npm package; undefined where that cannot be had. */
+function otherNode(t, version) {
+  const folder = mkdtempSync(join(tmpdir(), "ferrio-node-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "package.json"), "{}");
+  try {
+    const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+    execFileSync("npm", ["install", `node@${version}`, ...quiet], { cwd: folder, stdio: "ignore", timeout: 120_000 });
+  } catch {
+    return undefined;
+  }
+  const binary = join(folder, "node_modules/node/bin/node");
+  return existsSync(binary) ? binary : undefined;
+}
+
+for (const version of ["18", "22", "24"]) {
+  test(`Node ${version}`, (t) => {
+    const node = otherNode(t, version);
+    if (node === undefined) return t.skip(`npm has no binary of Node ${version} for this machine`);
+    const result = run(
+      t,
+      `
+      const { Worker, isMainThread } = require("node:worker_threads");
+      const io = new sio.Server(0);
+      io.on("connection", (socket) => {
+        socket.on("echo", (...args) => args.pop()(...args));
+        socket.conn.on("upgrade", () => socket.emit("upgraded"));
+      });
+      io.httpServer.on("listening", async () => {
+        const port = io.httpServer.address().port;
+        for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {
+          const client = connect(port, { transports });
+          if (transports.length === 2) await heard(client, "upgraded");
+          const [text, bytes] = await new Promise((resolve) => client.emit("echo", "☕", Buffer.from("x"), (...args) => resolve(args)));
+          console.log(text, bytes.toString());
+          client.disconnect();
+        }
+        await io.close();
+        if (isMainThread) new Worker(__filename).on("exit", (code) => console.log("worker", code));
+        else process.exit(0);
+      });`,
+      { node },
+    );
+    const lines = "☕ x\n☕ x\n☕ x\n";
+    assert.deepEqual(result, { status: 0, signal: null, stdout: `${lines}${lines}worker 0\n`, stderr: "" });
+    assert.match(execFileSync(node, ["--version"], { encoding: "utf8" }), new RegExp(`^v${version}\\.`));
+  });
+}
