@@ -188,7 +188,7 @@ fn compression() {
     ];
     for (accepted, node, python) in rows {
         assert_eq!(answer(Dialect::Node, accepted, true), node, "{accepted}");
-        assert_eq!(answer(Dialect::Python, accepted, false), python, "{accepted}");
+        assert_eq!(answer(Dialect::Python, accepted, true), python, "{accepted}");
     }
     assert_eq!(answer(Dialect::Node, "gzip", false), "", "no packet asked for it");
 
