@@ -184,11 +184,15 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
         .chain(old.closed.take())
         .chain(old.connections.drain().into_iter().flat_map(|connection| connection.waiters))
         .collect();
+    let polls = std::mem::take(&mut old.polls);
     end(py, running);
     drop(old);
+    // On a loop that was closed there is nobody left to tell.
     for future in futures {
-        // On a loop that was closed there is nobody left to tell.
         let _ = future.call_method0(py, "cancel");
+    }
+    for connection in polls.into_values() {
+        let _ = connection.call_method0(py, "forsake");
     }
     Ok(())
 }

@@ -62,6 +62,20 @@ class Traffic:
             await socket.close()
 
 
+async def anew(url: str) -> Traffic:
+    """Traffic with a new worker: an old one that is about to end may still be the one who accepts."""
+    import websockets
+
+    while True:
+        traffic = Traffic(url)
+        try:
+            await traffic.begin()
+        except (OSError, websockets.WebSocketException):
+            await traffic.stop()
+        else:
+            return traffic
+
+
 def program(way: str) -> Host:
     return Host(("uvloop",) if way == "uvloop" else (), [*PYTHON, "-X", "faulthandler", "endings.py", way, "{port}"])
 
@@ -135,8 +149,7 @@ async def test_a_server_that_is_told_to_end(name, number):
                 served.process.send_signal(signal.SIGHUP)
                 await traffic.over()
                 await traffic.stop()
-                traffic = Traffic(served.url)
-                await traffic.begin()
+                traffic = await anew(served.url)
             status, _, errors = await served.stop(signal.SIGINT if number == "SIGINT" else signal.SIGTERM)
             await traffic.over()
         finally:

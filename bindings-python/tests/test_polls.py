@@ -163,6 +163,16 @@ async def test_a_client_that_does_not_wait_for_its_poll(polls, sio):
     assert await patiently(reasons.get()) == "transport error"
 
 
+async def test_a_server_that_stops_leaves_nobody_waiting(polls, sio):
+    connection, query, _, _ = polls
+    await connection.ask(post(query, "40"))
+    await connection.ask(get(query))
+    connection.writer.write(get(query).encode())
+    await asyncio.sleep(0.1)
+    sio._stop()  # without the farewell of `shutdown`
+    assert await patiently(connection.reader.read()) == b""
+
+
 async def test_the_access_log_has_them(polls, caplog):
     connection, query, _, _ = polls
     with caplog.at_level(logging.INFO, logger="uvicorn.access"):

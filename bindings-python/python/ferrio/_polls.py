@@ -79,6 +79,11 @@ class Polls(asyncio.Protocol):
             held, self.held = self.held, b""
             self.data_received(held)
 
+    def forsake(self) -> None:
+        """Called by the engine when it stops: there will be no answer."""
+        self.number = 0
+        self.transport.close()
+
     def connection_lost(self, error: Exception | None) -> None:
         if self.number:
             self.server._abort(self.number)
