@@ -1,6 +1,8 @@
 //! What somebody waits for: acks, answers to HTTP requests, the end of the engine; and WebSockets that the host's server
 //! frames.
 
+use std::borrow::Cow;
+
 use ferrio::net::exchange::Response;
 use ferrio_embed::{AckEnd, LinkData, LinkId, SocketId};
 use ferrio_protocol::engine::Frame;
@@ -88,11 +90,15 @@ pub(crate) fn respond(core: &Bound<'_, ServerCore>, request: u64, response: &Res
         let poll = core.get().state.borrow(py).polls.remove(&request);
         return poll.map_or(Ok(()), |poll| polls::answer(core, &poll, response));
     };
-    let headers = response
-        .headers
-        .iter()
-        .map(|(name, value)| (PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())));
-    let headers = PyList::new(py, headers)?;
+    let headers = PyList::empty(py);
+    for (name, value) in &response.headers {
+        let mut value = Cow::Borrowed(value.as_str());
+        if name == "set-cookie" && response.opened.is_some() {
+            // Attributes that are made anew for each cookie.
+            value.to_mut().push_str(&core.call_method0(intern!(py, "_late_cookie_attributes"))?.extract::<String>()?);
+        }
+        headers.append((PyBytes::new(py, name.as_bytes()), PyBytes::new(py, value.as_bytes())))?;
+    }
     let answer = (response.status, headers, PyBytes::new(py, &response.body)).into_pyobject(py)?;
     settle(future.bind(py), answer.as_any())
 }

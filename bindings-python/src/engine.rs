@@ -34,6 +34,8 @@ pub(crate) struct ServerCore {
     pub(crate) hears_events: AtomicBool,
     /// `_on_emit` is told of every emit.
     pub(crate) hears_emits: AtomicBool,
+    /// `_allows_origin` says whether a request's origin may come.
+    pub(crate) asks_origins: AtomicBool,
     /// Clients may come back to the state they had.
     pub(crate) recovers: AtomicBool,
     /// What makes text of values and reads them, if not the crate itself: see `codec.rs`.
@@ -51,6 +53,7 @@ impl ServerCore {
             verbose: AtomicBool::new(false),
             hears_events: AtomicBool::new(false),
             hears_emits: AtomicBool::new(false),
+            asks_origins: AtomicBool::new(false),
             recovers: AtomicBool::new(false),
             codec: Gil::new(None),
         }
@@ -128,6 +131,16 @@ impl ServerCore {
     #[setter(_hears_emits)]
     fn set_hears_emits(&self, hears: bool) {
         self.hears_emits.store(hears, Ordering::Relaxed);
+    }
+
+    #[getter(_asks_origins)]
+    fn asks_origins(&self) -> bool {
+        self.asks_origins.load(Ordering::Relaxed)
+    }
+
+    #[setter(_asks_origins)]
+    fn set_asks_origins(&self, asks: bool) {
+        self.asks_origins.store(asks, Ordering::Relaxed);
     }
 
     #[getter(_recovers)]
@@ -603,7 +616,7 @@ impl ServerCore {
         body: Option<&Bound<'py, PyBytes>>,
         end: bool,
     ) -> PyResult<(u64, Py<PyAny>)> {
-        let head = http::head(method, target, headers, remote, secure)?;
+        let head = http::head(slf, source.as_ref(), method, target, headers, remote, secure)?;
         http::request(slf, head, source, body, end)
     }
 
@@ -642,7 +655,7 @@ impl ServerCore {
         source: Py<PyAny>,
         script: Option<&str>,
     ) -> PyResult<u64> {
-        let mut head = http::head("GET".into(), target, headers, remote, secure)?;
+        let mut head = http::head(slf, Some(&source), "GET".into(), target, headers, remote, secure)?;
         head.sid = script.map(Text::from);
         http::open_link(slf, link, head, source, script.is_some())
     }

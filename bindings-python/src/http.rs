@@ -1,6 +1,7 @@
 //! Requests and WebSockets that reach the host's own server, handed to the engine.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ferrio::net::exchange::Head;
@@ -18,6 +19,8 @@ use crate::{dispatch, ffi};
 
 /// The head of a request, its headers as ASGI has them: pairs of bytes.
 pub(crate) fn head(
+    slf: &Bound<'_, ServerCore>,
+    source: Option<&Py<PyAny>>,
     method: String,
     target: String,
     headers: &Bound<'_, PyAny>,
@@ -34,7 +37,14 @@ pub(crate) fn head(
         name.make_ascii_lowercase();
         pairs.push((Cow::Owned(name), latin1(value.as_bytes())));
     }
-    Ok(Head { method, target, headers: pairs, remote, secure, sid: None })
+    let mut head = Head { method, target, headers: pairs, remote, secure, sid: None, allowed: None };
+    if let Some(origin) = head.header("origin")
+        && slf.get().asks_origins.load(Ordering::Relaxed)
+    {
+        let allowed = slf.call_method1(intern!(slf.py(), "_allows_origin"), (origin, source, &head.target))?;
+        head.allowed = Some(allowed.is_truthy()?);
+    }
+    Ok(head)
 }
 
 /// HTTP's own reading of header bytes.
@@ -121,7 +131,7 @@ pub(crate) fn take_over(
     // First of all, so that the descriptor is closed whatever fails below.
     // SAFETY: the caller has duplicated it for us.
     let stream = unsafe { std::net::TcpStream::from_raw_fd(descriptor) };
-    let head = head("GET".into(), target, headers, remote, false)?;
+    let head = head(slf, Some(&source), "GET".into(), target, headers, remote, false)?;
     let link = LinkId(register(slf, Some(source))?);
     let read = Bytes::copy_from_slice(read.as_bytes());
     dispatch::send(slf, Command::TakeOver { link, head, stream, read, headers: answer }, 0)

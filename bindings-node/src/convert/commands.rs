@@ -201,6 +201,7 @@ impl Reader<'_> {
             sid: Some(self.kept_text()?).filter(|sid| !sid.is_empty()),
             secure: self.flag()?,
             headers: Vec::new(),
+            allowed: None,
         };
         for _ in 0..self.id()? {
             let name = HEADERS.get(self.id()? as usize).ok_or_else(|| errors::layout("header"))?;

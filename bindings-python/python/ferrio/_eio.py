@@ -2,27 +2,107 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .async_server import AsyncServer
     from .server import Server
 
 
-class Eio:
-    """The Engine.IO side of a `Server`."""
+class BaseEio:
+    """What both kinds of servers have below."""
 
     #: python-engineio's own switch. Here a server's `async_handlers` decides alone.
     async_handlers = False
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    _server: Any
 
     @property
     def async_mode(self) -> str:
         """As the server's."""
-        return self._server.async_mode
+        mode: str = self._server.async_mode
+        return mode
+
+    @property
+    def ping_interval(self) -> float:
+        """Seconds between heartbeats."""
+        return float(self._server._options["pingInterval"] / 1000)
+
+    @property
+    def ping_timeout(self) -> float:
+        """Seconds that a heartbeat may go unanswered."""
+        return float(self._server._options["pingTimeout"] / 1000)
+
+    @property
+    def max_http_buffer_size(self) -> int:
+        """Bytes of the largest message."""
+        return int(self._server._options["maxHttpBufferSize"])
+
+    @property
+    def sockets(self) -> list[str]:
+        """The Engine.IO ids of the sessions."""
+        sids: list[str] = self._server._eio_sids()
+        return sids
+
+    def transport(self, sid: str) -> str:
+        """``"polling"`` or ``"websocket"``, of a session that has joined a namespace, by its Engine.IO id. Or `KeyError`."""
+        for namespace in self._server._namespaces():
+            own = self._server._sid(sid, namespace)
+            if own is not None:
+                transport: str = self._server._transport(own, namespace)
+                return transport
+        raise KeyError("Session not found")
+
+    def _send(self, sid: str, data: Any) -> None:
+        self._server._write(sid, bytes(data) if isinstance(data, (bytes, bytearray)) else str(data))
+
+    def _disconnect(self, sid: str | None) -> None:
+        for each in list(self._server._eio_sids()) if sid is None else [sid]:
+            self._server._close_session(each)
+
+
+class AsyncEio(BaseEio):
+    """The Engine.IO side of an `AsyncServer`."""
+
+    def __init__(self, server: AsyncServer) -> None:
+        self._server = server
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As the server's."""
+        return self._server.start_background_task(target, *args, **kwargs)
+
+    async def sleep(self, seconds: float = 0) -> None:
+        """As the server's."""
+        await self._server.sleep(seconds)
+
+    def create_event(self) -> asyncio.Event:
+        """An `asyncio.Event`."""
+        return asyncio.Event()
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
+        """An `asyncio.Queue`."""
+        return asyncio.Queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What such a queue raises when it is empty."""
+        return asyncio.QueueEmpty
+
+    async def send(self, sid: str, data: Any) -> None:
+        """Sends a raw Engine.IO message to a session, by its Engine.IO id. Nothing happens if it is not there."""
+        self._send(sid, data)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """Closes a session, by its Engine.IO id, or all."""
+        self._disconnect(sid)
+
+
+class Eio(BaseEio):
+    """The Engine.IO side of a `Server`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """As the server's."""
@@ -46,9 +126,8 @@ class Eio:
 
     def send(self, sid: str, data: Any) -> None:
         """Sends a raw Engine.IO message to a session, by its Engine.IO id. Nothing happens if it is not there."""
-        self._server._write(sid, bytes(data) if isinstance(data, (bytes, bytearray)) else str(data))
+        self._send(sid, data)
 
     def disconnect(self, sid: str | None = None) -> None:
         """Closes a session, by its Engine.IO id, or all."""
-        for each in list(self._server._eio_sids()) if sid is None else [sid]:
-            self._server._close_session(each)
+        self._disconnect(sid)

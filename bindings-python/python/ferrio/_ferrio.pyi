@@ -79,6 +79,7 @@ class ServerCore:
     _kind: str
     _hears_events: bool
     _hears_emits: bool
+    _asks_origins: bool
     _recovers: bool
     _codec: Any
 

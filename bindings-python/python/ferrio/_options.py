@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
+
+from . import msgpack_packet, packet
 
 #: What python-socketio's servers take besides `client_manager`, `logger`, `json`, `async_handlers` and `namespaces`, with
 #: python-socketio's defaults, and below the line what ferrio adds. Names that stand here are refused or carried out;
@@ -50,7 +52,7 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
     option = {name: given.get(name, default) for name, default in DEFAULTS.items()}
     return {
         "dialect": "python",
-        "pingInterval": milliseconds(ping_interval(option["ping_interval"])),
+        **ping_interval(option["ping_interval"]),
         "pingTimeout": milliseconds(option["ping_timeout"]),
         "maxHttpBufferSize": int(option["max_http_buffer_size"]),
         "allowUpgrades": bool(option["allow_upgrades"]),
@@ -67,12 +69,6 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def serializer(value: Any) -> str:
-    if value not in ("default", "msgpack"):
-        raise unsupported(f"serializer={value!r}")
-    return str(value)
-
-
 def dump(options: Mapping[str, Any]) -> str:
     """The options as the engine reads them."""
     return json.dumps(options)
@@ -82,13 +78,26 @@ def milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-def ping_interval(value: Any) -> float:
-    if isinstance(value, tuple):
-        interval, grace = value
-        if grace:
-            raise unsupported("a grace period in ping_interval")
-        return float(interval)
-    return float(value)
+def ping_interval(value: Any) -> dict[str, Any]:
+    """A number, or a number and what clients are told on top of it."""
+    interval, grace = value if isinstance(value, tuple) else (value, 0)
+    return {"pingInterval": milliseconds(float(interval)), "pingGrace": milliseconds(float(grace))}
+
+
+def serializer(value: Any) -> str:
+    """A name, or python-socketio's class of that name. The engine writes the packets: no other class can."""
+    if value in ("default", "msgpack"):
+        return str(value)
+    for name in ("default", "msgpack"):
+        if value is packet_class(name):
+            return name
+    if isinstance(value, str):
+        raise ValueError(f"Invalid serializer {value!r}: it is 'default' or 'msgpack'")
+    raise unsupported(f"serializer={value!r} (the engine writes the packets: 'default' or 'msgpack')")
+
+
+def packet_class(serializer: str) -> type[packet.Packet]:
+    return msgpack_packet.MsgPackPacket if serializer == "msgpack" else packet.Packet
 
 
 def async_mode(given: str | None) -> str:
@@ -134,20 +143,27 @@ def cookie(value: str | Mapping[str, Any] | None) -> dict[str, str] | None:
     for name, attribute in value.items():
         if name == "name":
             continue
-        if callable(attribute):
-            raise unsupported("a callable as a cookie attribute")
-        attributes.append(name if attribute is True else f"{name}={attribute}")
+        if not callable(attribute):
+            attributes.append(cookie_attribute(name, attribute))
     return {"name": value.get("name", "io"), "attributes": "; ".join(attributes)}
+
+
+def late_attributes(value: Any) -> dict[str, Callable[[], Any]]:
+    """Attributes of a cookie that a function gives, each time anew."""
+    named = value if isinstance(value, Mapping) else {}
+    return {name: attribute for name, attribute in named.items() if name != "name" and callable(attribute)}
+
+
+def cookie_attribute(name: str, value: Any) -> str:
+    return name if value is True else f"{name}={value}"
 
 
 def cors(origins: Any, credentials: bool) -> Any:
     if origins is None:
-        # The same origin only. Without credentials that rule has no name in the engine.
-        if not credentials:
-            raise unsupported("cors_credentials=False without cors_allowed_origins")
-        return None
+        return {"origin": "same", "credentials": credentials}
     if callable(origins):
-        raise unsupported("a callable as cors_allowed_origins")
+        # It is asked at each request that has an origin.
+        return {"origin": "*", "credentials": credentials}
     if isinstance(origins, str):
         origins = [origins]
     if not origins:

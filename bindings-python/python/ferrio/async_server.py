@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from . import _asgi, _frameworks, _host, _lifecycle, _options, exceptions
+from . import _asgi, _eio, _frameworks, _host, _lifecycle, _options, exceptions
 from ._ferrio import Hosting
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
@@ -60,6 +60,8 @@ class AsyncServer(BaseServer):
         self._tasks: set[asyncio.Future[Any]] = set()
         self._stopped: asyncio.Event | None = None
         self.async_mode = async_mode
+        #: What programs ask of python-engineio's server.
+        self.eio = _eio.AsyncEio(self)
         self.manager = client_manager or AsyncManager()
         self.manager.set_server(self)
 
@@ -225,6 +227,7 @@ class AsyncServer(BaseServer):
     ) -> tuple[str, int]:
         if (ssl_certfile is None) != (ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile go together")
+        self._check_own_port()
         self._start(self._options_text)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         bound = self._listen(address, ssl_certfile, ssl_keyfile, hosting)

@@ -36,6 +36,9 @@ class BaseManager:
         """False while the connect handler runs, and from the moment of the disconnect on."""
         return isinstance(sid, str) and bool(self.server._phase(sid, namespace) == "connected")
 
+    def _can_disconnect(self, sid: Any, namespace: str) -> bool:
+        return self.is_connected(sid, namespace)
+
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         """The connect handler is running."""
         return bool(self.server._phase(sid, namespace) == "connecting")

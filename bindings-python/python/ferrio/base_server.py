@@ -10,6 +10,7 @@ import builtins
 import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qs
 
 from . import _asgi, _environ, _json, _lifecycle, _options, exceptions
 from .base_namespace import BaseNamespace
@@ -67,6 +68,13 @@ class BaseServer(Listeners):
         if json is not None and getattr(json, "__name__", "") != "json":
             self._codec = _json.Codec(json)
         self._options = _options.engine_options(kwargs)
+        #: The class of the packets on the wire. The engine makes them.
+        self.packet_class: Any = _options.packet_class(self._options["serializer"])
+        origins = kwargs.get("cors_allowed_origins")
+        #: Says of an origin whether it may come, if that is a function.
+        self._origin_rule = origins if callable(origins) else None
+        self._asks_origins = self._origin_rule is not None
+        self._late_attributes = _options.late_attributes(kwargs.get("cookie"))
         self._path = "socket.io"
         self._take_over = _asgi.take_over_enabled()
         self._eager = bool(kwargs.get("eager", True))
@@ -306,7 +314,15 @@ class BaseServer(Listeners):
         eio_sid = self._eio_sid(sid, namespace or "/")
         return None if eio_sid is None else self.environ.get(eio_sid)
 
-    def instrument(self, *args: Any, **kwargs: Any) -> Any:
+    def instrument(
+        self,
+        auth: Any = None,
+        mode: str = "development",
+        read_only: bool = False,
+        server_id: str | None = None,
+        namespace: str = "/admin",
+        server_stats_interval: float = 2,
+    ) -> Any:
         """Not there yet: python-socketio's admin interface."""
         raise _options.unsupported("instrument()")
 
@@ -344,6 +360,33 @@ class BaseServer(Listeners):
 
     def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
         self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
+
+    def _allows_origin(self, origin: str, source: Any, target: str) -> bool:
+        """Called by the engine for a request with an origin, if a function decides: with the `environ` if it takes one.
+
+        `source` is what the `environ` of a connection that the request may open is made of. Later requests of a session are
+        decided by the `environ` of the first.
+        """
+        assert self._origin_rule is not None
+        if source is None:
+            sid = parse_qs(target.partition("?")[2]).get("sid", [""])[0]
+            environ = dict(self.environ.get(sid, {}), HTTP_ORIGIN=origin)
+        else:
+            environ = source if isinstance(source, dict) else self._make_environ(source)
+        try:
+            return bool(self._origin_rule(origin, environ))
+        except TypeError:
+            return bool(self._origin_rule(origin))
+
+    def _late_cookie_attributes(self) -> str:
+        """Called by the engine for a cookie: what functions add to it."""
+        return "".join(f"; {_options.cookie_attribute(name, make())}" for name, make in self._late_attributes.items())
+
+    def _check_own_port(self) -> None:
+        """On a port of the engine's own nobody asks Python about a request."""
+        if self._asks_origins or self._late_attributes:
+            what = "functions in cors_allowed_origins and cookie"
+            raise _options.unsupported(f"{what} on a port of the engine's own: use a web server")
 
     def _make_environ(self, source: Any) -> dict[str, Any]:
         return _environ.make(source)

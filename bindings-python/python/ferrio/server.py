@@ -245,6 +245,7 @@ class Server(BaseServer):
         """
         if (ssl_certfile is None) != (ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile go together")
+        self._check_own_port()
         self._start(self._options_text)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         bound = self._listen(address, ssl_certfile, ssl_keyfile)

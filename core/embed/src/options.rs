@@ -11,13 +11,13 @@
 //! | `addTrailingSlash`, `allowUpgrades`, `cleanupEmptyChildNamespaces` | true, false |
 //! | `allowEIO3` (or `allowEio3`) | true, false |
 //! | `transports` | list of `"polling"`, `"websocket"` |
-//! | `pingInterval`, `pingTimeout`, `upgradeTimeout`, `connectTimeout`, `closeTimeout`, `headerTimeout` | ms |
+//! | `pingInterval`, `pingGrace`, `pingTimeout`, `upgradeTimeout`, `connectTimeout`, `closeTimeout`, `headerTimeout` | ms |
 //! | `maxHttpBufferSize` (or `maxPayload`) | bytes |
 //! | `httpCompression` | true, false, `{"threshold": bytes}` |
 //! | `compressionThreshold` | bytes, `null` for never |
 //! | `cookie` | null, false, true, `{"name", "attributes"}` (`attributes` as they are sent: `"Path=/; HttpOnly"`) |
 //! | `cors` | null (the dialect's rule), false or `"off"` (the host sees to it), `{"origin", "credentials"}` |
-//! | `cors.origin` | true or `"*"` (every origin), text, list of texts |
+//! | `cors.origin` | true or `"*"` (every origin), `"same"` (the server's own), text, list of texts |
 //! | `connectionStateRecovery` | null (off), `{"maxDisconnectionDuration": ms, "maxBytes": bytes, "maxSessions": count}` |
 //! | `serializer` | `"default"`, `"msgpack"` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
@@ -113,6 +113,7 @@ impl Options {
             "allowUpgrades" => config.allow_upgrades = flag(value)?,
             "allowEIO3" | "allowEio3" => config.allow_eio3 = flag(value)?,
             "pingInterval" => config.ping_interval = some_time(value)?,
+            "pingGrace" => config.ping_grace = time(value)?,
             "pingTimeout" => config.ping_timeout = some_time(value)?,
             "upgradeTimeout" => config.upgrade_timeout = time(value)?,
             "connectTimeout" => config.connect_timeout = time(value)?,
@@ -359,6 +360,7 @@ fn cors(value: &Value) -> Result<Cors, Wrong> {
         _ => return Err(Wrong::expected(r#"false, "off" or {"origin", "credentials"}"#, value)),
     };
     let (mut origins, mut credentials) = (None, false);
+    let same = object.get("origin").is_some_and(|origin| origin == "same");
     for (name, value) in object {
         match name.as_str() {
             "origin" => origins = list_of_origins(value).map_err(|wrong| wrong.below(name))?,
@@ -367,6 +369,7 @@ fn cors(value: &Value) -> Result<Cors, Wrong> {
         }
     }
     Ok(match origins {
+        Some(_) if same => Cors::SameOrigin { credentials },
         None => Cors::Any { credentials },
         Some(origins) => Cors::List { origins, credentials },
     })
@@ -503,6 +506,7 @@ mod tests {
         assert_eq!(cors(r#""off""#), Cors::Off);
         assert_eq!(cors("{}"), Cors::Any { credentials: false });
         assert_eq!(cors(r#"{"origin":"*","credentials":true}"#), Cors::Any { credentials: true });
+        assert_eq!(cors(r#"{"origin":"same"}"#), Cors::SameOrigin { credentials: false });
         let list = Cors::List { origins: vec!["http://a".into()], credentials: false };
         assert_eq!(cors(r#"{"origin":"http://a"}"#), list);
         assert_eq!(cors(r#"{"origin":["http://a"]}"#), list);

@@ -24,6 +24,8 @@ pub struct Config {
     pub allow_eio3: bool,
     /// Time between heartbeats. 25 s: below the 30-60 s idle limit of common proxies.
     pub ping_interval: Duration,
+    /// What clients are told on top of it: they wait so much longer for a heartbeat that is late. 0.
+    pub ping_grace: Duration,
     /// Time a heartbeat may go unanswered. 20 s.
     pub ping_timeout: Duration,
     /// Time a WebSocket may take to replace polling. 10 s.
@@ -85,6 +87,11 @@ pub enum Cors {
         /// Send `Access-Control-Allow-Credentials: true`.
         credentials: bool,
     },
+    /// The server's own origin only.
+    SameOrigin {
+        /// Send `Access-Control-Allow-Credentials: true`.
+        credentials: bool,
+    },
     /// These origins only.
     List {
         /// `scheme://host[:port]`.
@@ -104,6 +111,7 @@ impl Default for Config {
             allow_upgrades: true,
             allow_eio3: false,
             ping_interval: Duration::from_secs(25),
+            ping_grace: Duration::ZERO,
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(45),

@@ -321,7 +321,7 @@ impl Hub {
             let handshake = Handshake {
                 sid: sid.clone(),
                 upgrades,
-                ping_interval: settings.ping_interval,
+                ping_interval: settings.ping_interval + config.ping_grace,
                 ping_timeout: settings.ping_timeout,
                 max_payload: settings.limits.max_payload as u64,
             };

@@ -49,7 +49,7 @@ fn node_headers(head: &Head, config: &Config) -> Headers {
             push(&mut headers, "access-control-allow-origin", "*");
             return headers;
         }
-        Cors::Any { credentials } | Cors::List { credentials, .. } => *credentials,
+        Cors::Any { credentials } | Cors::List { credentials, .. } | Cors::SameOrigin { credentials } => *credentials,
     };
     if let Some(origin) = head.header("origin").filter(|origin| is_allowed(origin, head, config)) {
         push(&mut headers, "access-control-allow-origin", origin);
@@ -66,7 +66,7 @@ fn python_headers(head: &Head, config: &Config) -> Headers {
     let credentials = match config.cors {
         Cors::Off => return headers,
         Cors::Dialect => true,
-        Cors::Any { credentials } | Cors::List { credentials, .. } => credentials,
+        Cors::Any { credentials } | Cors::List { credentials, .. } | Cors::SameOrigin { credentials } => credentials,
     };
     if let Some(origin) = head.header("origin").filter(|origin| is_allowed(origin, head, config)) {
         push(&mut headers, "access-control-allow-origin", origin);
@@ -85,14 +85,17 @@ fn python_headers(head: &Head, config: &Config) -> Headers {
 
 /// Whether the application has set a rule of its own.
 pub(super) fn has_rule(config: &Config) -> bool {
-    matches!(config.cors, Cors::Any { .. } | Cors::List { .. })
+    matches!(config.cors, Cors::Any { .. } | Cors::List { .. } | Cors::SameOrigin { .. })
 }
 
 fn is_allowed(origin: &str, head: &Head, config: &Config) -> bool {
+    if let Some(allowed) = head.allowed {
+        return allowed;
+    }
     match &config.cors {
         Cors::Any { .. } | Cors::Off => true,
         Cors::List { origins, .. } => origins.iter().any(|allowed| allowed == origin),
-        Cors::Dialect => is_same_origin(origin, head),
+        Cors::Dialect | Cors::SameOrigin { .. } => is_same_origin(origin, head),
     }
 }
 

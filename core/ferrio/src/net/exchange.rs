@@ -27,6 +27,8 @@ pub struct Head {
     pub secure: bool,
     /// The id for the session, if this request opens one (`generateId` of engine.io). Drawn if not given; refused if taken.
     pub sid: Option<Text>,
+    /// The host's word on whether its origin may come, where the host has a rule of its own. The configuration's if not given.
+    pub allowed: Option<bool>,
 }
 
 impl Head {

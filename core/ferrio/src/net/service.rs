@@ -230,6 +230,7 @@ fn head<B>(request: &Request<B>, peer: Peer) -> Head {
         remote: peer.address.map(|address| address.to_string()).unwrap_or_default(),
         secure: peer.secure,
         sid: None,
+        allowed: None,
     }
 }
 
