@@ -185,12 +185,17 @@ lint-node: $(NPM:%=%/node_modules/.done)
 	cd bindings-node && npm run lint && npm run typecheck
 	bindings-node/node_modules/.bin/biome lint --config-path=.ci --error-on-warnings demo tests bench examples
 
+# Django and Flask-SocketIO bring no types.
+TYPED_EXAMPLES := $(filter-out %/django_chat.py %/flask_socketio_chat.py,$(wildcard examples/python/*.py))
+
 .PHONY: lint-python
 lint-python: .venv/.done
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	cd bindings-python && ../$(PYTHON) -m mypy
 	$(PYTHON) -m mypy bench/run.py
+	MYPYPATH=bindings-python/python $(PYTHON) -m mypy --strict $(TYPED_EXAMPLES)
+	.venv/bin/basedpyright --pythonpath $(PYTHON) --project .ci/pyright.json
 
 .PHONY: format
 format: ## put all source text in its form

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Self, disjoint_base
 
 __all__ = [
     "HostedAnswer",
@@ -83,7 +83,7 @@ class ServerCore:
     _recovers: bool
     _codec: Any
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> ServerCore: ...
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
 
     # Life.
     def _start(self, options: Callable[[], str]) -> None: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Callable, MutableMapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 from urllib.parse import parse_qs
 
 from . import _asgi, _environ, _json, _lifecycle, _options, exceptions
@@ -128,6 +128,12 @@ class BaseServer(Listeners):
             register(handler)
         return register
 
+    @overload
+    def event(self, handler: Handler, /) -> Handler: ...
+    @overload
+    def event(
+        self, handler: Callable[..., Any] | None = None, namespace: NamespaceKey | None = None
+    ) -> Callable[[Handler], Handler]: ...
     def event(self, *args: Any, **kwargs: Any) -> Any:
         """Registers the handler of the event that is named as the decorated function. ``@event`` or ``@event(namespace=…)``."""
         if len(args) == 1 and not kwargs and callable(args[0]):
