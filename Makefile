@@ -21,6 +21,7 @@ plugin = $$(ls .venv/bin/$(1) 2>/dev/null || command -v $(1) || true)
 # One Python for cargo and maturin, or each of them would compile PyO3 anew after the other.
 export PYO3_PYTHON := $(CURDIR)/$(PYTHON)
 export FERRIO_TEST_RUST := $(CURDIR)/target/$(PROFILE)/examples/ferrio-face
+export FERRIO_TEST_RUST_CLIENT := $(CURDIR)/target/$(PROFILE)/examples/ferrio-clients
 
 ##@ Use
 
@@ -78,7 +79,7 @@ CORE := Cargo.toml Cargo.lock $(call sources,core/protocol/src core/ferrio/src c
 addon: build/addon.$(PROFILE) ## the Node addon and its JavaScript
 wheel: build/wheel.$(PROFILE) ## the Python wheel, installed in .venv
 programs: | tools ## the Rust programs: the demo's, and the tests' face
-	cargo build --profile $(PROFILE) -p ferrio --example ferrio-demo --example ferrio-face
+	cargo build --profile $(PROFILE) -p ferrio --example ferrio-demo --example ferrio-face --example ferrio-clients
 
 build/addon.$(PROFILE): $(CORE) $(call sources,bindings-node/src bindings-node/lib bindings-node/scripts) bindings-node/Cargo.toml | bindings-node/node_modules/.done
 	cd bindings-node && FERRIO_PROFILE=$(PROFILE) npm run build
@@ -92,7 +93,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz node python scenarios interop browser
+SUITES := rust doc loom fuzz node python scenarios interop clients browser
 FACES := rust node python python-native
 
 .PHONY: test
@@ -147,6 +148,11 @@ test-interop: FACES += python-framed python-hosted python-hypercorn python-grani
 test-interop: addon wheel programs tests/node_modules/.done ## the official clients of Node and Python against every face
 	$(call every_face,node tests/interop/run.mjs)
 	$(call every_face,$(PYTHON) tests/interop/run.py)
+
+.PHONY: test-clients
+test-clients: addon wheel programs tests/node_modules/.done ## ferrio's client against every face and both originals
+	$(call every_face,node tests/clients/run.mjs)
+test-clients: FACES += socketio python-socketio
 
 .PHONY: test-originals
 test-originals: .venv/.done chromium tests/node_modules/.done demo/node_modules/.done ## the same against socket.io and python-socketio: are the tests right?

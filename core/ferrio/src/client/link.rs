@@ -78,6 +78,8 @@ pub(super) enum Happening {
     Closed(Via, Cause),
 }
 
+/// Packets of one POST: python-engineio's servers close a session that sends more.
+const PACKETS: usize = 16;
 /// Time for the last request of a polling connection.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -194,18 +196,21 @@ impl Link {
             Main::WebSocket(socket) => self.goodbye = Some(tokio::spawn(socket.finish(discard))),
             Main::Polling(mut polling) if self.sid.is_some() && self.failure.is_none() && *end == Packet::Close => {
                 if discard {
-                    polling.queue.clear();
+                    (polling.queue, polling.queued) = (VecDeque::new(), 0);
                 }
-                polling.queue.push_back(Packet::Close);
-                let packets: Vec<_> = polling.queue.drain(..).collect();
-                let last = self.request(Method::POST, payload::encode(&packets, Revision::V4, false).bytes);
+                polling.push(Packet::Close);
+                let mut last = Vec::new();
+                while !polling.queue.is_empty() {
+                    last.push(self.request(Method::POST, polling.body(self.max_post)));
+                }
                 let (get, post) = (polling.get.take(), polling.post.take());
                 self.goodbye = Some(tokio::spawn(async move {
                     let goodbye = async {
-                        if let Some(post) = post {
-                            let _ = post.await;
+                        for post in post.into_iter().chain(last) {
+                            if post.await.is_err() {
+                                return;
+                            }
                         }
-                        let _ = last.await;
                     };
                     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
                     // Had it been dropped first, the server would see a broken connection instead of a goodbye.
@@ -362,7 +367,7 @@ impl Polling {
         let (mut packets, mut size) = (Vec::new(), 0_usize);
         while let Some(packet) = self.queue.front() {
             let weight = weight(packet);
-            if !packets.is_empty() && size.saturating_add(weight) > max {
+            if packets.len() >= PACKETS || (!packets.is_empty() && size.saturating_add(weight) > max) {
                 break;
             }
             size += weight;
@@ -409,5 +414,13 @@ mod tests {
         // Three small ones, a large one alone, a small one, and bytes that are a third longer in base64.
         assert_eq!(sizes, [3 * 11 + 2, 501, 11, 101]);
         assert_eq!(polling.queued, 0);
+    }
+
+    #[test]
+    fn a_post_has_no_more_packets_than_any_server_takes() {
+        let mut polling = Polling::default();
+        (0..40).for_each(|_| polling.push(message(1)));
+        let sizes = [(); 3].map(|()| polling.body(usize::MAX).split(|byte| *byte == 0x1e).count());
+        assert_eq!(sizes, [16, 16, 8]);
     }
 }
