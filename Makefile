@@ -70,6 +70,12 @@ chromium:
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The browser tests need chromium: install it and come again"; exit 1; }; \
 	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; }
 
+.PHONY: redis
+redis:
+	@command -v redis-server >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "The tests of adapters need redis-server: without it they are skipped"; exit 0; }; \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server >/dev/null; }
+
 ##@ Build
 
 sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.ts' -o -name '*.mjs' -o -name '*.py' -o -name '*.pyi' \) -not -path '*/node_modules/*' -not -path '*/target/*' 2>/dev/null)
@@ -122,7 +128,7 @@ test-fuzz: ## every fuzz target for a few seconds
 	@$(MAKE) fuzz SECONDS=4
 
 .PHONY: test-node
-test-node: addon ## the Node package
+test-node: addon redis ## the Node package
 	cd bindings-node && npm test
 
 .PHONY: test-python
