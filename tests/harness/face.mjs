@@ -11,7 +11,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const FACES = {
   socketio: { dialect: "node", original: true, msgpack: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
   "python-socketio": { dialect: "python", original: true, command: () => [python(), here("../faces/python_socketio.py")] },
-  node: { dialect: "node", command: () => [process.execPath, here("../faces/node.cjs")] },
+  node: { dialect: "node", msgpack: true, command: () => [process.execPath, here("../faces/node.cjs")] },
   python: { dialect: "python", msgpack: true, command: () => [python(), here("../faces/python.py")] },
   // Nothing taken over: every request and message goes through the server's own interface.
   "python-framed": pythonUnder("uvicorn", { FERRIO_NO_TAKEOVER: "1" }),
