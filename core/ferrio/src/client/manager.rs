@@ -29,6 +29,7 @@ use super::member::{Emit, MemberOptions, Waiting};
 use super::observer::Observer;
 use super::options::Options;
 use super::target::Target;
+use crate::ack::AckError;
 
 /// A client. Dropping it ends the connection.
 pub struct Manager {
@@ -154,7 +155,7 @@ impl Manager {
         self.order(Order::Forget { nsp: nsp.clone() });
     }
 
-    /// Sends an event; it waits while the namespace is not joined.
+    /// Sends an event; it waits while the namespace is not joined. One that may get lost is dropped rather than refused.
     ///
     /// # Errors
     /// [`Options::max_buffered`].
@@ -162,7 +163,15 @@ impl Manager {
         let size = emit.payload.text.len() + emit.payload.attachments.iter().map(|bytes| bytes.len()).sum::<usize>();
         let limit = self.shared.options.lock().max_buffered;
         let limit = limit.saturating_sub(self.shared.in_link.load(Ordering::Acquire));
-        let waiting = Waiting::new(&self.shared.waiting, size + OVERHEAD, limit).ok_or(Full)?;
+        let Some(waiting) = Waiting::new(&self.shared.waiting, size + OVERHEAD, limit) else {
+            if !emit.volatile {
+                return Err(Full);
+            }
+            if let Some(on_ack) = emit.on_ack {
+                on_ack(Err(AckError::Disconnected));
+            }
+            return Ok(());
+        };
         self.order(Order::Emit { nsp: nsp.clone(), emit, waiting });
         Ok(())
     }

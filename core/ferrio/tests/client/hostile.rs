@@ -236,6 +236,41 @@ async fn a_server_that_falls_silent() {
     }
 }
 
+/// It lets the client in and reads nothing from then on: what is emitted waits, up to the limit.
+#[tokio::test]
+async fn a_server_that_does_not_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let head = head(&mut tcp).await.unwrap();
+        tcp.write_all(&switching(&head, &[(0x81, open(NEVER).as_bytes())])).await.unwrap();
+        let mut connect = [0; 8];
+        tcp.read_exact(&mut connect).await.unwrap();
+        tcp.write_all(&framed(&[(0x81, br#"40{"sid":"x"}"#)])).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let client = client(&url).transports([Transport::WebSocket]).max_buffered(1 << 20).connect();
+    let client = soon(client).await.unwrap();
+    let text = "x".repeat(10_000);
+    let refused = soon(async {
+        loop {
+            if let Err(error) = client.emit("text", &text) {
+                return error;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(refused, ferrio::EmitError::Full);
+    // Frame headers and masks come on top of what was counted.
+    assert!(client.buffered() <= (1 << 20) + 20_000, "{}", client.buffered());
+    // What may get lost gets lost.
+    assert_eq!(client.volatile().emit("text", &text), Ok(()));
+    let lost = client.volatile().emit_with_ack::<()>("text", &text).into_future();
+    assert_eq!(soon(lost).await, Err(ferrio::AckError::Disconnected));
+}
+
 #[tokio::test]
 async fn what_is_no_socket_io_ends_the_connection() {
     let packets: [&[u8]; 9] =
