@@ -477,3 +477,45 @@ test("connections that join nothing are closed", async (t) => {
   const [reason] = await event(never.io, "close");
   assert.equal(reason, "transport close");
 });
+
+test("io.adapter() while a client is connected: it stays, broadcasts do not find it", async (t) => {
+  const server = await start(t);
+  const { io } = server;
+  const { client, socket } = await server.pair();
+  socket.join("before");
+  io.adapter(Adapter);
+  const got = [];
+  client.on("m", (value) => got.push(value));
+  if (!isOriginal) assert.equal(socket.rooms.size, 0); // there, it stays with the old adapter, for good
+  io.emit("m", "not in any room");
+  socket.emit("m", 1);
+  socket.join("after");
+  io.to("before").emit("m", "no more");
+  io.to("after").emit("m", 2, Buffer.from("x"));
+  const later = await server.pair();
+  io.except("after").emit("m", 3);
+  await settled(client, socket);
+  assert.deepEqual(got, isOriginal ? [1] : [1, 2]);
+  assert.deepEqual([...later.socket.rooms], [later.socket.id]);
+  const gone = event(socket, "disconnect");
+  client.disconnect();
+  await gone;
+  assert.equal(io.sockets.adapter.rooms.has("after"), false);
+});
+
+test("a broadcast through an adapter crosses to the engine once", { skip: isOriginal }, async (t) => {
+  const server = await start(t, { adapter: Adapter });
+  const { io } = server;
+  const people = [];
+  for (let i = 0; i < 5; i++) people.push(await server.pair());
+  const writes = [];
+  const { writeHead } = io._engine;
+  io._engine.writeHead = function (conns, ...rest) {
+    writes.push(conns.length);
+    return writeHead.call(this, conns, ...rest);
+  };
+  const got = Promise.all(people.map(({ client }) => event(client, "m")));
+  io.emit("m", Buffer.alloc(100_000), 1);
+  await got;
+  assert.deepEqual(writes, [5]);
+});
