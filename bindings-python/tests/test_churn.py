@@ -122,7 +122,7 @@ async def test_nothing_is_left_of_clients_that_leave(name):
     if host.missing is not None:
         pytest.skip(f"{host.missing} is not here")
     # One worker: several share the port, and polls of one session would come to each of them.
-    served = await Served.start(host, WEB_CONCURRENCY="1")
+    served = await Served.start(host, WEB_CONCURRENCY="1", FERRIO_TEST_QUIET="1")
     pid = served.process.pid
     try:
         # What a server holds on to once: code that was loaded, pools, arenas.
