@@ -99,6 +99,77 @@ test("a cluster without sticky sessions, websocket only", (t) => {
   assert.deepEqual(result, { status: 0, signal: null, stdout: "2 true\n[ 0, 0 ]\n", stderr: "" });
 });
 
+for (const loadBalancingMethod of ["random", "round-robin", "least-connection"]) {
+  test(`a cluster with sticky sessions: polling, and from there to a WebSocket, ${loadBalancingMethod}`, (t) => {
+    const result = run(
+      t,
+      `
+    const cluster = require("node:cluster");
+    const http = require("node:http");
+    const { setupMaster, setupWorker } = require("@socket.io/sticky");
+    if (cluster.isPrimary) main(); else worker();
+    function worker() {
+      const io = new sio.Server(http.createServer());
+      setupWorker(io);
+      io.on("connection", (socket) => {
+        socket.on("who", (value, done) => done(process.pid, value));
+        socket.on("transport", (done) => done(socket.conn.transport.name));
+      });
+      process.on("message", (message) => {
+        if (message !== "close") return;
+        const empty = setInterval(() => {
+          if (io.engine.clientsCount > 0) return;
+          clearInterval(empty);
+          io.close(() => process.disconnect());
+        }, 5);
+      });
+      process.send("ready");
+    }
+    async function main() {
+      const server = http.createServer();
+      setupMaster(server, { loadBalancingMethod: "${loadBalancingMethod}" });
+      cluster.setupPrimary({ serialization: "advanced" }); // chunks of requests are buffers
+      const workers = [cluster.fork(), cluster.fork(), cluster.fork()];
+      await Promise.all(workers.map((worker) => heard(worker, "message")));
+      // It tells a worker of requests that break off, also one that is gone.
+      for (const worker of workers) worker.on("error", () => {});
+      await new Promise((resolve) => server.listen(0, resolve));
+      const served = new Set();
+      const clients = [];
+      for (let n = 0; n < 9; n++) {
+        const transports = n % 3 === 0 ? ["polling"] : ["polling", "websocket"];
+        // A second request may be here before the first one's worker has told whose session it is: then once more.
+        const client = connect(server.address().port, { transports, reconnectionDelay: 10 });
+        clients.push(client);
+        await heard(client, "connect");
+        client.io.reconnection(false);
+        if (transports.length > 1 && client.io.engine.transport.name === "polling") await heard(client.io.engine, "upgrade");
+        const [first] = await answered(client, "x");
+        served.add(first);
+        for (const value of ["y", "z".repeat(100_000), Buffer.alloc(70_000, 1)]) {
+          const [pid, echo] = await answered(client, value);
+          if (pid !== first) throw new Error("served by another worker");
+          if (Buffer.from(echo).compare(Buffer.from(value)) !== 0) throw new Error("changed on the way");
+        }
+        if (await client.emitWithAck("transport") !== transports.at(-1)) throw new Error("no " + transports.at(-1));
+      }
+      const pids = workers.map((worker) => worker.process.pid);
+      console.log([...served].every((pid) => pids.includes(pid)), "${loadBalancingMethod}" === "random" || served.size === 3);
+      for (const client of clients) client.disconnect();
+      const ended = workers.map((worker) => heard(worker, "exit"));
+      for (const worker of workers) worker.send("close");
+      console.log(await Promise.all(ended));
+      server.close();
+    }
+    function answered(client, value) {
+      return new Promise((resolve) => client.emit("who", value, (...args) => resolve(args)));
+    }`,
+    );
+    const stdout = "true true\n[ 0, 0, 0 ]\n";
+    assert.deepEqual(result, { status: 0, signal: null, stdout, stderr: "" });
+  });
+}
+
 test("child_process.fork: a server in the parent, another in the child", (t) => {
   const result = run(
     t,
