@@ -64,6 +64,27 @@ last.socket.emit("after");
 third.io.emit("after");
 await until(() => last.client.disconnected);
 
+print("in the same turn as close");
+for (const transports of [["websocket"], ["polling"]]) {
+  for (const [title, say] of Object.entries({
+    emit: ({ io }) => io.emit("bye"),
+    "disconnectSockets(true)": ({ io }) => io.disconnectSockets(true),
+  })) {
+    const server = await start();
+    const { client, socket } = await server.pair("/", { transports });
+    await until(() => socket.conn.transport.writable);
+    const log = journal(`${title}, ${transports}`);
+    client.on("bye", () => log("bye"));
+    const gone = event(client, "disconnect");
+    say(server);
+    const closed = server.io.close();
+    const [reason] = await gone;
+    // A client that polls finds nobody any more, or a connection that breaks.
+    log("disconnect", transports[0] === "polling" ? typeof reason : reason);
+    await closed;
+  }
+}
+
 print("a port of its own");
 const own = await serve(new Server(0));
 print(

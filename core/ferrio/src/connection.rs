@@ -158,8 +158,11 @@ impl Connection {
         self.tag.store(tag, Ordering::Release);
     }
 
-    /// Closes the connection: after what is queued, or at once.
+    /// Closes the connection: after what is queued, or at once, without what cannot leave now.
     pub fn close(self: &Arc<Self>, discard: bool) {
+        if discard {
+            self.flush();
+        }
         self.drive(|session, now| {
             let reason = session.forced();
             session.close(reason, discard, now);
@@ -187,6 +190,8 @@ impl Connection {
     }
 
     pub(crate) fn shut_down(self: &Arc<Self>) {
+        // What was sent in the same turn leaves, if it can.
+        self.flush();
         self.drive(|session, now| session.close(Reason::ServerShuttingDown, true, now));
         // A session that was closing already is not waited for either.
         self.drive(|session, now| session.close(Reason::ServerShuttingDown, true, now));
