@@ -32,6 +32,7 @@ function project(folder, target) {
   rmSync(join(modules, "socket.io"));
   symlinkSync(target, join(modules, "socket.io"));
   cpSync(source, folder, { recursive: true });
+  cpSync(join(root, "test", "tls"), join(folder, "tls"), { recursive: true });
 }
 
 /** Runs a program to its end; gives what it printed and how it ended. */

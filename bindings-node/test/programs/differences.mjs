@@ -59,4 +59,41 @@ export const DIFFERENCES = [
     socketio: "",
     ferrio: "GET /socket.io/?EIO=4&transport=polling 0 Transport unknown { transport: 'polling' }\n",
   },
+
+  {
+    program: "recovery.mjs",
+    row: "recovery: a session that was recovered",
+    socketio: "after leaving: true true { name: 'Ada' } 0\n",
+    ferrio: "after leaving: false false {} 1\n",
+  },
+  {
+    program: "recovery.mjs",
+    row: "recovery: a session that was recovered",
+    socketio: "after being sent away: true true\n",
+    ferrio: "after being sent away: false false\n",
+  },
+  {
+    program: "adapter.mjs",
+    row: "the order of `socket.rooms`",
+    socketio: "leave-room early by B\ndelete-room early\nleave-room B by B\ndelete-room B\n",
+    ferrio: "leave-room B by B\ndelete-room B\nleave-room early by B\ndelete-room early\n",
+  },
+  {
+    program: "conn-packets.mjs",
+    row: "`packet` of the close of a polling client",
+    socketio: "message '1'\n== polling: out\n",
+    ferrio: "message '1'\npacket close undefined\n== polling: out\n",
+  },
+  {
+    program: "engine.mjs",
+    row: "a refusal",
+    socketio: "{ 'content-type': 'application/json' }\nwebsocket:",
+    ferrio: "{ 'content-type': 'application/json', 'x-content-type-options': 'nosniff' }\nwebsocket:",
+  },
+  {
+    program: "secure.mjs",
+    row: "`handshake.secure` over HTTP/2",
+    socketio: "HTTP 2.0 secure: false",
+    ferrio: "HTTP 2.0 secure: true",
+  },
 ];
