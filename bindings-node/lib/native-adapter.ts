@@ -191,7 +191,7 @@ export class NativeAdapter extends EventEmitter implements Adapter, Asking {
     const ids: string[] = [];
     for (const key of this.keysIn(room)) {
       const socket = engine?.sockets.get(key);
-      if (socket !== undefined) ids.push(socket.id);
+      if (socket?.connected) ids.push(socket.id); // one that was disconnected from here may be a member a little longer
     }
     return ids;
   }
