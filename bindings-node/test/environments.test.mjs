@@ -141,9 +141,17 @@ for (const loadBalancingMethod of ["random", "round-robin", "least-connection"])
         // A second request may be here before the first one's worker has told whose session it is: then once more.
         const client = connect(server.address().port, { transports, reconnectionDelay: 10 });
         clients.push(client);
+        const moved = new Promise((resolve) => client.io.on("open", () => {
+          client.io.engine.once("upgrade", () => resolve(true));
+          client.io.engine.once("upgradeError", () => resolve(false));
+        }));
         await heard(client, "connect");
         client.io.reconnection(false);
-        if (transports.length > 1 && client.io.engine.transport.name === "polling") await heard(client.io.engine, "upgrade");
+        if (transports.length > 1 && !(await moved)) {
+          client.disconnect();
+          n--;
+          continue;
+        }
         const [first] = await answered(client, "x");
         served.add(first);
         for (const value of ["y", "z".repeat(100_000), Buffer.alloc(70_000, 1)]) {
