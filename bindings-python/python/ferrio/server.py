@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _eio, _lifecycle, _modes, _options, _script, _wsgi, packet
 from ._ferrio import Seat, ServerCore
@@ -70,6 +70,18 @@ class Server(BaseServer):
         self.manager.set_server(self)
 
     # ---- out (`leave_room`, `close_room`, `enter_room` and `rooms` are the engine's)
+
+    if TYPE_CHECKING:
+        # Of one class with `AsyncServer`'s, but with nothing to await.
+        def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None: ...  # type: ignore[override]
+        def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None: ...  # type: ignore[override]
+        def close_room(self, room: Any, namespace: str | None = None) -> None: ...  # type: ignore[override]
+        def sockets_join(  # type: ignore[override]
+            self, rooms: Any, *, to: Any = None, except_: Any = None, namespace: str | None = None
+        ) -> None: ...
+        def sockets_leave(  # type: ignore[override]
+            self, rooms: Any, *, to: Any = None, except_: Any = None, namespace: str | None = None
+        ) -> None: ...
 
     def emit(  # type: ignore[override]
         self,
