@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from . import _environ, _polls, _takeover
+from . import _environ, _options, _polls, _takeover
 from ._link import Link
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ def attach(server: AsyncServer, app: web.Application, path: str) -> None:
 
     for method in ("GET", "POST", "OPTIONS"):
         app.router.add_route(method, path, server.handle_request)
+    if server._has_client_files:
+        for name in _options.CLIENT_FILES:
+            app.router.add_route("GET", path + name, server.handle_request)
     app.on_shutdown.append(shutdown)
 
 
@@ -35,7 +38,7 @@ async def serve(server: AsyncServer, request: web.BaseRequest) -> web.StreamResp
 
 
 def target_of(server: AsyncServer, request: web.BaseRequest) -> str:
-    return f"/{server._path}/?{request.rel_url.raw_query_string}"
+    return server._target(request.path, request.rel_url.raw_query_string)
 
 
 # ---- polling

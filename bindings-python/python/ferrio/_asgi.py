@@ -31,8 +31,7 @@ async def serve(server: AsyncServer, scope: Any, receive: Any, send: Any) -> Non
 
 
 def target_of(server: AsyncServer, scope: Any) -> str:
-    """Path and query for the engine, which knows one path: whoever called us has matched the application's."""
-    return f"/{server._path}/?{scope.get('query_string', b'').decode('latin-1')}"
+    return server._target(scope["path"], scope.get("query_string", b"").decode("latin-1"))
 
 
 def remote_of(scope: Any) -> str:

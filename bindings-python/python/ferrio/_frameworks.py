@@ -31,7 +31,10 @@ def attach(server: AsyncServer, app: Any, path: str) -> None:
 
 
 def get_tornado_handler(socketio_server: AsyncServer) -> Any:
-    """A Tornado handler class that serves a server: ``Application([(r"/socket.io/", get_tornado_handler(sio))])``."""
+    """A Tornado handler class that serves a server: ``Application([(r"/socket.io/", get_tornado_handler(sio))])``.
+
+    With a ``client_bundle`` the pattern is ``r"/socket.io/.*"``.
+    """
     return import_module("._tornado", __package__).handler_for(socketio_server)
 
 

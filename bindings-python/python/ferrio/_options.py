@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -32,7 +33,13 @@ DEFAULTS: dict[str, Any] = {
     "io_threads": None,
     "allow_eio3": False,
     "connection_state_recovery": None,
+    "client_bundle": None,
 }
+
+#: Files of npm's `socket.io-client` that `client_bundle` serves, as far as they are there.
+CLIENT_FILES = frozenset(
+    f"socket.io.{kind}js{map}" for kind in ("", "min.", "esm.min.", "msgpack.min.") for map in ("", ".map")
+)
 
 
 #: What an asyncio server may be served by.
@@ -65,6 +72,7 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "upgradeTimeout": milliseconds(option["upgrade_timeout"]),
         "allowEIO3": bool(option["allow_eio3"]),
         "connectionStateRecovery": recovery(option["connection_state_recovery"]),
+        "clientFiles": client_bundle(option["client_bundle"]),
         **({} if option["io_threads"] is None else {"ioThreads": int(option["io_threads"])}),
     }
 
@@ -122,6 +130,19 @@ def recovery(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "maxSessions": value.get("max_sessions"),
     }
     return {name: setting for name, setting in given.items() if setting is not None}
+
+
+def client_bundle(value: str | os.PathLike[str] | None) -> str | None:
+    """The directory, absolute: the engine reads it when the server starts, wherever the program is by then."""
+    if value is None:
+        return None
+    directory = os.path.abspath(os.fsdecode(value))
+    if not any(os.path.isfile(os.path.join(directory, name)) for name in CLIENT_FILES):
+        raise FileNotFoundError(
+            f"client_bundle={os.fsdecode(value)!r}: there is no socket.io.js, nor another of the client's files, in "
+            f"{directory} (npm has them in node_modules/socket.io-client/dist)"
+        )
+    return directory
 
 
 def transports(value: str | list[str] | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sanic import Request, Sanic
 from sanic.response import HTTPResponse
 
-from . import _environ, _takeover
+from . import _environ, _options, _takeover
 from ._link import Link
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def attach(server: AsyncServer, app: Sanic[Any, Any], path: str) -> None:
         return response
 
     app.add_route(socketio, path, methods=["GET", "POST", "OPTIONS"], name=f"socketio-{path.strip('/')}")
+    if server._has_client_files:
+        for file in _options.CLIENT_FILES:
+            app.add_route(socketio, path + file, methods=["GET"], name=f"socketio-{path.strip('/')}-{file}")
     app.register_listener(shutdown, "before_server_stop")
     app.enable_websocket()
 
@@ -44,7 +47,7 @@ def head_of(request: Request) -> list[tuple[bytes, bytes]]:
 
 
 def target_of(server: AsyncServer, request: Request) -> str:
-    return f"/{server._path}/?{request.query_string}"
+    return server._target(request.path, request.query_string)
 
 
 async def serve_http(server: AsyncServer, request: Request) -> HTTPResponse:

@@ -65,7 +65,7 @@ class TornadoHandler(tornado.websocket.WebSocketHandler):
 
 
 def target_of(handler: TornadoHandler) -> str:
-    return f"/{handler.server._path}/?{handler.request.query}"
+    return handler.server._target(handler.request.path, handler.request.query)
 
 
 def head_of(handler: TornadoHandler) -> list[tuple[bytes, bytes]]:
@@ -121,7 +121,7 @@ async def serve_http(server: AsyncServer, handler: TornadoHandler) -> None:
     handler.clear_header("Content-Type")
     for name, value in headers:
         handler.add_header(name.decode(), value.decode())
-    if status != 204:
+    if status not in (204, 304):
         handler.write(body)
     await handler.finish()
 

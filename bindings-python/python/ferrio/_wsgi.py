@@ -42,9 +42,7 @@ class Head:
     """The head of a request, as the engine takes it."""
 
     def __init__(self, server: Server, environ: Environ) -> None:
-        query = environ.get("QUERY_STRING", "")
-        #: It knows one path: whoever called us has matched the application's.
-        self.target = f"/{server._path}/?{query}"
+        self.target = server._target(environ.get("PATH_INFO") or "", environ.get("QUERY_STRING", ""))
         self.headers = list(headers_of(environ))
         self.remote = str(environ.get("REMOTE_ADDR") or "")
         self.secure = environ.get("wsgi.url_scheme") == "https"

@@ -33,7 +33,10 @@ class AsyncServer(BaseServer):
     ferrio's own: ``connect_timeout=45`` (seconds a connection may stay without a namespace), ``upgrade_timeout=10``
     (seconds), ``io_threads=1``, ``eager=True`` (``False`` gives every handler a Task of its own; see the guide),
     ``allow_eio3=False`` (clients of Socket.IO 2), ``connection_state_recovery=None`` (a dictionary:
-    ``max_disconnection_duration=120`` seconds, ``skip_middlewares=True``, ``max_bytes`` and ``max_sessions`` kept).
+    ``max_disconnection_duration=120`` seconds, ``skip_middlewares=True``, ``max_bytes`` and ``max_sessions`` kept),
+    ``client_bundle=None`` (a directory with npm's client files, ``node_modules/socket.io-client/dist``: browsers get
+    ``socket.io.js``, ``socket.io.min.js``, ``socket.io.esm.min.js``, the msgpack one and their maps under ``/socket.io/``;
+    they are read when the server starts. `FileNotFoundError` if none is there).
 
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
     ferrio has not yet. Other keywords are ignored, as there.

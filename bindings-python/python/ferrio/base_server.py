@@ -76,6 +76,7 @@ class BaseServer(Listeners):
         self._asks_origins = self._origin_rule is not None
         self._late_attributes = _options.late_attributes(kwargs.get("cookie"))
         self._path = "socket.io"
+        self._has_client_files = self._options["clientFiles"] is not None
         self._take_over = _asgi.take_over_enabled()
         self._eager = bool(kwargs.get("eager", True))
         #: uvicorn's sets of connections, one for each of its servers, in which somebody hears of the shutdown.
@@ -354,6 +355,11 @@ class BaseServer(Listeners):
         if not self.async_handlers:
             raise RuntimeError("Cannot use emit_with_acks() when async_handlers is False.")
         return self._running
+
+    def _target(self, path: str, query: str) -> str:
+        """The target of a request for the engine, which knows one path: whoever has called us has matched the application's."""
+        file = path.rpartition("/")[2] if self._has_client_files else ""
+        return f"/{self._path}/{file if file in _options.CLIENT_FILES else ''}?{query}"
 
     def _options_text(self) -> str:
         limits = {"packetsPerPayload": Payload.max_decode_packets}

@@ -14,12 +14,15 @@ import sys
 socketio = importlib.import_module(os.environ.get("FERRIO_TEST_MODULE", "ferrio"))
 sys.path.insert(0, os.path.dirname(__file__))
 
+#: A directory of client files (ferrio only).
+BUNDLE = os.environ.get("FERRIO_TEST_BUNDLE")
 #: Where the Socket.IO server is found, and another page of the same application.
 PATHS = {"mounted": "/deep/down/socket.io/"}
 
 
 def make_server(mode):
-    sio = socketio.AsyncServer(async_mode=mode, cors_allowed_origins="*")
+    options = {"client_bundle": BUNDLE} if BUNDLE else {}
+    sio = socketio.AsyncServer(async_mode=mode, cors_allowed_origins="*", **options)
 
     @sio.event
     async def connect(sid, environ, auth):
@@ -151,7 +154,7 @@ async def tornado(port):
             self.write("page")
 
     sio = make_server("tornado")
-    application = Application([("/page", Page), ("/socket.io/", socketio.get_tornado_handler(sio))])
+    application = Application([("/page", Page), ("/socket.io/.*", socketio.get_tornado_handler(sio))])
     server = application.listen(port, "127.0.0.1")
     await until_told()
     server.stop()

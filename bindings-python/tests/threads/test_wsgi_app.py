@@ -126,3 +126,18 @@ def test_a_cookie(new_server, socketio):
     response = client.get("/socket.io/?EIO=4&transport=polling")
     sid = json.loads(response.text[1:])["sid"]
     assert response.headers["Set-Cookie"] == f"io={sid}; path=/; SameSite=Lax"
+
+
+@pytest.mark.ferrio_only
+def test_client_files(new_server, socketio, tmp_path):
+    (tmp_path / "socket.io.js").write_text("io")
+    (tmp_path / "secret").write_text("secret")
+    app = socketio.WSGIApp(new_server(client_bundle=tmp_path), other)
+    status, headers, body = ask(app, "/socket.io/socket.io.js")
+    assert (status, headers["Content-Type"], body) == ("200 OK", "application/javascript; charset=utf-8", b"io")
+    known = {"If-None-Match": headers["ETag"]}
+    assert ask(app, "/socket.io/socket.io.js", headers=known)[0].startswith("304")
+    assert ask(app, "/socket.io/secret")[0].startswith("400")
+    assert ask(app, "/socket.io/%2e%2e/secret")[0].startswith("400")
+    with pytest.raises(FileNotFoundError, match="client_bundle"):
+        new_server(client_bundle=tmp_path / "nowhere")

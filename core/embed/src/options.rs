@@ -22,6 +22,7 @@
 //! | `serializer` | `"default"`, `"msgpack"` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
+//! | `clientFiles` | path of the directory they are in; null for none |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
 //! | `watch` | true, false: every Engine.IO packet of connections that open is an `Event::Packet` |
 //! | `ioThreads` | 1 to 1024 |
@@ -34,6 +35,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ferrio::config::{Config, Cookie, Cors, Recovery};
+use ferrio::net::files::ClientFiles;
 use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
 use ferrio_protocol::socket::Serializer;
@@ -104,6 +106,7 @@ impl Options {
             "cookie" => config.cookie = cookie(value)?,
             "cors" => config.cors = cors(value)?,
             "dialect" => config.dialect = dialect(value)?,
+            "clientFiles" => config.client_files = optional(value, client_files)?,
             "layer" => config.layer = layer(value)?,
             "initialPacket" => config.initial_packet = optional(value, message)?,
             "watch" => config.watch = flag(value)?,
@@ -198,6 +201,11 @@ impl Wrong {
         Self { below: format!(".{name}{}", self.below), ..self }
     }
 
+    fn because(mut self, error: &std::io::Error) -> Self {
+        self.what = format!("{}: {error}", self.what);
+        self
+    }
+
     fn within(self, name: &str) -> String {
         format!("{name}{}: {}", self.below, self.what)
     }
@@ -244,6 +252,12 @@ fn some_time(value: &Value) -> Result<Duration, Wrong> {
 
 fn optional<T>(value: &Value, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
     if value.is_null() { Ok(None) } else { read(value).map(Some) }
+}
+
+fn client_files(value: &Value) -> Result<ClientFiles, Wrong> {
+    let directory = text(value)?;
+    ClientFiles::read(directory)
+        .map_err(|error| Wrong::expected("the directory of the client's files", value).because(&error))
 }
 
 fn dialect(value: &Value) -> Result<Dialect, Wrong> {

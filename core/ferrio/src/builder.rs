@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Cookie, Cors, Recovery};
 use crate::handshake::Request;
 use crate::hub::Hub;
+use crate::net::files::ClientFiles;
 use crate::router::{AllowRequest, InitialHeaders, Router, Settings, Shared};
 use crate::server::Server;
 use crate::typemap::TypeMap;
@@ -55,6 +56,12 @@ impl ServerBuilder {
     /// Path of the HTTP endpoint.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = path.into().trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// Serve the client's files under the path: `/socket.io/socket.io.js` and its kind.
+    pub fn client_files(mut self, files: ClientFiles) -> Self {
+        self.config.client_files = Some(files);
         self
     }
 

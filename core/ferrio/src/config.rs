@@ -7,6 +7,8 @@ use ferrio_protocol::session::Layer;
 use ferrio_protocol::socket::Serializer;
 use ferrio_protocol::{Dialect, Limits};
 
+use crate::net::files::ClientFiles;
+
 /// How a server behaves. `Config::default()` is socket.io 4.8's defaults plus the limits of [`Limits`].
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -61,6 +63,8 @@ pub struct Config {
     pub serializer: Serializer,
     /// Connection state recovery. None: off.
     pub recovery: Option<Recovery>,
+    /// The files of `socket.io-client` that browsers load from the server, under its path. None.
+    pub client_files: Option<ClientFiles>,
     /// Limits of the protocol.
     pub limits: Limits,
 }
@@ -129,6 +133,7 @@ impl Default for Config {
             watch: false,
             serializer: Serializer::Json,
             recovery: None,
+            client_files: None,
             limits: Limits::default(),
         }
     }

@@ -490,6 +490,10 @@ impl Front for Hub {
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {
         let config = self.config();
+        if let Some(file) = config.client_files.as_ref().and_then(|files| files.find(&head, &config)) {
+            responder(Reply::of(&head, &config).file(file, &head));
+            return Exchange::answered();
+        }
         match request::route(&head, &config) {
             Err(refusal) => self.refuse(&head, &refusal, responder),
             Ok(Route::Options) => responder(Reply::of(&head, &config).options(&head, &config)),

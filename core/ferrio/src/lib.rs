@@ -109,6 +109,7 @@ pub use ferrio_protocol::{Dialect, Limits, Reason, Text};
 pub use handler::Handler;
 pub use handshake::{Handshake, Request};
 pub use listeners::ListenerId;
+pub use net::files::ClientFiles;
 pub use net::listener::Listener;
 pub use net::service::{EngineLayer, EngineService, Peer};
 pub use net::tls::{Tls, TlsError};

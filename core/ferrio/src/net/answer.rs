@@ -12,6 +12,7 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::cors;
 use super::exchange::{Head, Headers, Response};
+use super::files::File;
 use super::refusal::Refusal;
 use super::websocket::BAD_VERSION;
 use crate::config::Config;
@@ -88,6 +89,29 @@ impl Reply {
     pub fn posted(&self) -> Response {
         let (body, content_type) = self.dialect.post_reply();
         Response { body: Bytes::from_static(body.as_bytes()), ..self.ok(content_type) }
+    }
+
+    /// The answer to a request for one of the client's files.
+    pub(crate) fn file(&self, file: &File, head: &Head) -> Response {
+        let known = head.header("if-none-match").is_some_and(|tags| file.is_known(tags));
+        let mut response = self.bare(if known { 304 } else { 200 });
+        match response.headers.iter_mut().find(|(name, _)| name == "vary") {
+            Some((_, vary)) => vary.push_str(", Accept-Encoding"),
+            None => response = response.header("vary", "Accept-Encoding"),
+        }
+        response = response.header("etag", file.etag()).header("cache-control", "public, max-age=0");
+        if known {
+            return response;
+        }
+        response = response.header("content-type", file.content_type());
+        if let Some((Encoding::Gzip, threshold)) = self.encoding
+            && file.body.len() >= threshold
+        {
+            response.body = file.gzip.get_or_init(|| Encoding::Gzip.encode(&file.body)).clone();
+            return response.header("content-encoding", Encoding::Gzip.as_str());
+        }
+        response.body = file.body.clone();
+        response
     }
 
     /// A failure with a session behind it: overlap, bad content type, body over the limit, wrong method. Node's body is

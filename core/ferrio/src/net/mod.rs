@@ -15,6 +15,7 @@ pub mod answer;
 mod cors;
 pub mod exchange;
 pub mod fallback;
+pub mod files;
 pub mod listener;
 pub mod refusal;
 pub mod request;
