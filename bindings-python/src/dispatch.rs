@@ -153,8 +153,9 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         Event::Upgrade { .. } => Ok(None),
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
         Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
-        // The answer says it.
-        Event::Refused { .. } => Ok(None),
+        Event::Refused { code, message, .. } => {
+            core.call_method1(intern!(core.py(), "_on_refused"), (code, &*message)).map(|_| None)
+        }
         Event::SessionExpired { nsp, pid, .. } => {
             core.call_method1(intern!(core.py(), "_on_expired"), (&*nsp, &*pid)).map(|_| None)
         }

@@ -218,3 +218,52 @@ def test_async_mode(new_server, mode):
 
 def test_without_a_mode_it_is_the_first_framework_that_is_there(socketio):
     assert socketio.AsyncServer().async_mode == "aiohttp"
+
+
+REFUSED = [
+    ("GET", "EIO=4&transport=tcp", {}, "Invalid transport"),
+    (
+        "GET",
+        "EIO=3&transport=polling",
+        {},
+        "The client is using an unsupported version of the Socket.IO or Engine.IO protocols",
+    ),
+    ("GET", "EIO=4&transport=polling&sid=one", {}, "Invalid session one"),
+    ("POST", "EIO=4&transport=polling&sid=two", {}, "Invalid session two"),
+    ("GET", "EIO=4&transport=polling&j=x", {}, "Invalid JSONP index number"),
+    ("GET", "EIO=4&transport=websocket", {}, "Invalid websocket upgrade"),
+    ("GET", "EIO=4&transport=polling", {"Origin": "http://a"}, "http://a is not an accepted origin."),
+    ("GET", "EIO=4&transport=polling", {"Origin": "http://b"}, "http://b is not an accepted origin."),
+]
+
+
+@pytest.mark.every_way
+async def test_refused_requests_are_logged_as_errors_once(new_server, serve, polling, caplog):
+    logger = logging.getLogger("test.eio")
+    caplog.set_level(logging.INFO, logger="test.eio")
+    sio = new_server(engineio_logger=logger, cors_allowed_origins="http://own")
+    poller = polling(await serve(sio))
+    for method, query, headers, _ in REFUSED * 2:
+        status, _, _ = await poller.request(method, query, headers=headers)
+        assert status == 400
+
+    def lines():
+        records = [record for record in caplog.records if record.name == "test.eio"]
+        return [(r.levelno, r.getMessage()) for r in records if "nitialized" not in r.getMessage()]
+
+    await until(lambda: len(lines()) >= 2 * len(REFUSED))
+    later = " (further occurrences of this error will be logged with level INFO)"
+    first = [(logging.ERROR, text + later) for *_, text in REFUSED]
+    # The second of a kind, whatever the peer has written in it.
+    for n in (3, 7):
+        first[n] = (logging.INFO, REFUSED[n][3])
+    assert lines() == first + [(logging.INFO, text) for *_, text in REFUSED]
+
+
+@pytest.mark.ferrio_only
+async def test_a_bad_request_is_no_line_of_its_own_in_the_log(new_server, serve, polling, caplog):
+    sio = new_server(engineio_logger=logging.getLogger("test.eio"))
+    poller = polling(await serve(sio))
+    await poller.request("GET", "EIO=4&transport=polling&sid=x%0aERROR")
+    await until(lambda: any("Invalid session" in record.getMessage() for record in caplog.records))
+    assert all("\n" not in record.getMessage() for record in caplog.records)

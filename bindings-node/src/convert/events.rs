@@ -251,7 +251,9 @@ impl Writer<'_> {
                     }
                 }
             }
-            Event::Refused { request, code, message, context } => {
+            // On a port of the engine's own: nobody has a request for it.
+            Event::Refused { request: None, .. } => {}
+            Event::Refused { request: Some(request), code, message, context } => {
                 self.kind(REFUSED);
                 self.id(request.0);
                 self.id(code.into());

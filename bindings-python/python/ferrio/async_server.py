@@ -24,6 +24,9 @@ class AsyncServer(BaseServer):
     `async_handlers`: ``False`` runs the handlers of one client one after the other. `namespaces`: names that clients may
     join without a handler for them, ``"*"`` for all; ``["/"]`` by default.
 
+    `engineio_logger`: as `logger`, for ``engineio.server``: requests that are refused, the first of a kind at ERROR, later ones
+    at INFO, and exceptions of handlers with ``async_handlers=False``.
+
     Keywords, with python-socketio's defaults: ``ping_interval=25`` and ``ping_timeout=20`` (seconds),
     ``max_http_buffer_size=1_000_000`` (bytes), ``allow_upgrades=True``, ``http_compression=True``,
     ``compression_threshold=1024`` (bytes), ``cookie=None`` (a name, or a dictionary of ``name`` and attributes),

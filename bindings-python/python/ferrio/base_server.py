@@ -27,6 +27,12 @@ MAX_KEPT = 100_000
 UNCAUGHT = ("connect", "disconnecting", "disconnect")
 
 
+#: Of the engine's refusals: the number of one for the method, and what those of one kind have in common.
+METHOD_REFUSED = 2
+REFUSED_SESSION = "Invalid session"
+REFUSED_ORIGIN = "is not an accepted origin."
+
+
 class Reason:
     """Why a client was disconnected: the last argument of a disconnect handler."""
 
@@ -96,6 +102,8 @@ class BaseServer(Listeners):
         self.addresses = []
         self.logger = make_logger("socketio.server", logger)
         self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
+        #: Kinds of refused requests that have been logged.
+        self._refusals: set[str] = set()
         self._verbose = self._hears_emits = self.logger.isEnabledFor(logging.INFO)
         _lifecycle.watch(self)
 
@@ -372,6 +380,23 @@ class BaseServer(Listeners):
 
     def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
         self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
+
+    def _on_refused(self, code: int, message: str) -> None:
+        """Called by the engine for a request that it turns away. The first of each kind is an error."""
+        # Parts of it are the peer's words.
+        message = message[:200] if message.isprintable() else ascii(message[:200])
+        if code == METHOD_REFUSED:
+            self._engineio_logger.warning(message)
+            return
+        kind = REFUSED_SESSION if message.startswith(REFUSED_SESSION) else message
+        kind = REFUSED_ORIGIN if message.endswith(REFUSED_ORIGIN) else kind
+        if kind in self._refusals:
+            self._engineio_logger.info(message)
+        else:
+            self._refusals.add(kind)
+            self._engineio_logger.error(
+                "%s (further occurrences of this error will be logged with level INFO)", message
+            )
 
     def _allows_origin(self, origin: str, source: Any, target: str) -> bool:
         """Called by the engine for a request with an origin, if a function decides: with the `environ` if it takes one.

@@ -62,7 +62,7 @@ impl Engine {
     pub fn start(options: &str, wake: Arc<dyn Wake>) -> Result<Self, StartError> {
         let Options { config, io_threads, mailbox_bytes } = Options::parse(options)?;
         let engine = EngineNumber::new();
-        let shared = Arc::new(Shared::new(engine, mailbox_bytes, wake));
+        let shared = Arc::new(Shared::new(engine, config.dialect, mailbox_bytes, wake));
         let on_turn_end = Arc::downgrade(&shared);
         let runtime = Runtime::start(engine, io_threads, move || {
             if let Some(shared) = on_turn_end.upgrade() {

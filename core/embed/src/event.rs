@@ -84,11 +84,11 @@ pub enum Event {
     },
     /// A request or a link is refused; its `Response` or `LinkClose` follows.
     Refused {
-        /// The request or the link (by its number: hosts count both in one).
-        request: RequestId,
+        /// The request or the link (by its number: hosts count both in one); `None` if it came to a port of the engine's own.
+        request: Option<RequestId>,
         /// The number in engine.io's table of errors, 0 to 5.
         code: u8,
-        /// The text in that table.
+        /// The text in that table; in the Python dialect the one that python-engineio logs.
         message: Text,
         /// JSON text: the `context` of `connection_error`.
         context: Text,

@@ -14,7 +14,7 @@ use ferrio::recovery::Expired;
 use ferrio::socket::Socket;
 use ferrio_protocol::engine::{Frame, Packet};
 use ferrio_protocol::socket::Payload;
-use ferrio_protocol::{Reason, Text};
+use ferrio_protocol::{Dialect, Reason, Text};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -30,6 +30,7 @@ use crate::runtime::{self, EngineNumber};
 /// See the module. All its locks are leaves: nothing is called while one is held.
 pub(crate) struct Shared {
     pub(crate) engine: EngineNumber,
+    dialect: Dialect,
     pub(crate) mailbox: Mailbox<Event, Bells>,
     pub(crate) sockets: Mutex<Table<SocketId, Socket>>,
     pub(crate) conns: Mutex<Table<ConnId, Arc<Connection>>>,
@@ -50,9 +51,10 @@ pub(crate) struct Bells {
 }
 
 impl Shared {
-    pub(crate) fn new(engine: EngineNumber, mailbox_bytes: usize, host: Arc<dyn Wake>) -> Self {
+    pub(crate) fn new(engine: EngineNumber, dialect: Dialect, mailbox_bytes: usize, host: Arc<dyn Wake>) -> Self {
         Self {
             engine,
+            dialect,
             mailbox: Mailbox::new(mailbox_bytes, Bells { host, hub: Mutex::default() }),
             sockets: Mutex::default(),
             conns: Mutex::default(),
@@ -127,11 +129,16 @@ impl Shared {
 
 impl Application for Shared {
     fn refused(&self, _head: &Head, refusal: &Refusal) {
-        // On a port of ours nobody asks.
-        if let Some(request) = carrier::origin() {
-            let (message, context) = (Text::from_static(refusal.title()), Text::from(refusal.context()));
-            self.post(Event::Refused { request, code: refusal.code(), message, context });
+        let request = carrier::origin();
+        // Peers of a port of ours wait for no host: it hears of as many as it can take.
+        if request.is_none() && self.mailbox.is_full() {
+            return;
         }
+        let message = match self.dialect {
+            Dialect::Node => Text::from_static(refusal.title()),
+            Dialect::Python => Text::from(&*refusal.message(Dialect::Python)),
+        };
+        self.post(Event::Refused { request, code: refusal.code(), message, context: Text::from(refusal.context()) });
     }
 
     fn open(&self, connection: &Arc<Connection>, head: Head) {

@@ -82,7 +82,7 @@ fn a_dropped_message_is_none() {
 fn refused(host: &mut Host) -> (u64, u8, String, String) {
     match host.next() {
         Event::Refused { request, code, message, context } => {
-            (request.0, code, message.to_string(), context.to_string())
+            (request.unwrap().0, code, message.to_string(), context.to_string())
         }
         other => panic!("no refusal, but {other:?}"),
     }
