@@ -15,7 +15,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
 use crate::engine::ServerCore;
-use crate::state::{Kind, schedule_flush};
+use crate::state::{Kind, State, schedule_flush};
 use crate::table::Phase;
 use crate::{answers, codec, drain, ffi, presence, script};
 
@@ -52,7 +52,10 @@ pub(crate) fn next_call<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<C
         let event = {
             let mut state = core.get().state.borrow(py);
             state.budget += 1;
-            state.ring.pop_front()
+            match unpark(&mut state)? {
+                Some(event) => Some(event),
+                None => state.ring.pop_front(),
+            }
         };
         let Some(mut event) = event else { return Ok(None) };
         if !core.get().state.borrow(py).scripts.is_empty() {
@@ -114,7 +117,46 @@ pub(crate) fn send(core: &Bound<'_, ServerCore>, command: Command, bytes: usize)
     if schedule { schedule_flush(py, &core.get().state) } else { Ok(()) }
 }
 
-/// What came while a handler held the connection goes to the front of the ring.
+/// Events of a connection that wait for its handler, above which no more is read of it; and at which it is again.
+const HOLD_ABOVE: usize = 256;
+const HOLD_BELOW: usize = HOLD_ABOVE / 2;
+
+/// Keeps an event until the connection's handler has ended.
+pub(crate) fn park(state: &mut State, conn: ConnId, event: Event) -> PyResult<()> {
+    let Some(connection) = state.connections.get(conn.0) else { return Ok(()) };
+    connection.parked.push_back(event);
+    if connection.parked.len() > HOLD_ABOVE && !std::mem::replace(&mut connection.held, true) {
+        state.push(Command::Hold { conn, on: true }, 0)?;
+        // The rest of a drain may take long.
+        state.flush();
+    }
+    Ok(())
+}
+
+/// The next event of a connection whose handler has ended: one at a time, for it may hold the connection again.
+fn unpark(state: &mut State) -> PyResult<Option<Event>> {
+    while let Some(&conn) = state.unparked.front() {
+        let mut goes_on = false;
+        let next = state.connections.get(conn.0).filter(|connection| !connection.busy).and_then(|connection| {
+            let event = connection.parked.pop_front()?;
+            goes_on = connection.held && connection.parked.len() <= HOLD_BELOW;
+            connection.held &= !goes_on;
+            Some(event)
+        });
+        let Some(event) = next else {
+            state.unparked.pop_front();
+            continue;
+        };
+        if goes_on {
+            state.push(Command::Hold { conn, on: false }, 0)?;
+            state.flush();
+        }
+        return Ok(Some(event));
+    }
+    Ok(None)
+}
+
+/// What came while a handler held the connection has its turn.
 fn release_parked(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
     let py = core.py();
     let drain = {
@@ -125,9 +167,7 @@ fn release_parked(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
         if connection.parked.is_empty() {
             return Ok(());
         }
-        while let Some(event) = connection.parked.pop_back() {
-            state.ring.push_front(event);
-        }
+        state.unparked.push_back(conn);
         !state.draining
     };
     if drain { drain::schedule(core) } else { Ok(()) }
@@ -180,7 +220,8 @@ fn message<'py>(
         let holds = (!state.async_handlers).then_some(member.conn);
         if holds.is_some() {
             if connection.busy {
-                connection.parked.push_back(Event::Message { socket, id, payload });
+                let conn = member.conn;
+                park(state, conn, Event::Message { socket, id, payload })?;
                 return Ok(None);
             }
             connection.busy = true;

@@ -71,7 +71,7 @@ fn run(slf: &Bound<'_, ServerCore>) -> PyResult<bool> {
             if state.running.is_none() {
                 return Ok(false);
             }
-            if state.ring.is_empty() {
+            if state.ring.is_empty() && state.unparked.is_empty() {
                 let mut batch = Vec::from(std::mem::take(&mut state.ring));
                 state.running()?.engine.drain(&mut batch, BUDGET_EVENTS, BUDGET_BYTES);
                 state.ring = batch.into();

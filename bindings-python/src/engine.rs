@@ -238,6 +238,12 @@ impl ServerCore {
         self.state.borrow(py).connections.iter().any(|(_, connection)| connection.busy)
     }
 
+    /// Events that wait for a handler of their connection to end.
+    #[getter(_parked)]
+    fn parked(&self, py: Python<'_>) -> usize {
+        self.state.borrow(py).connections.iter().map(|(_, connection)| connection.parked.len()).sum()
+    }
+
     /// Blocks until the engine has something to say; false when it has ended. For loops without `add_reader`.
     fn _wait(&self, py: Python<'_>) -> bool {
         let bell = match &self.state.borrow(py).running {

@@ -12,9 +12,9 @@ use crate::answers::settle;
 use crate::codec;
 use crate::dispatch::{Args, Call, call_own, send};
 use crate::engine::ServerCore;
-use crate::http;
 use crate::state::State;
 use crate::table::{Connection, Phase, Socket, Source};
+use crate::{dispatch, http};
 
 pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyResult<Option<Call<'py>>> {
     let Event::Connect { socket, conn, ref nsp, ref sid, ref auth, ref pid, recovered } = event else {
@@ -33,7 +33,7 @@ pub(crate) fn connect<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         let state = &mut *state;
         let Some(connection) = state.connections.get(conn.0) else { return Ok(None) };
         if connection.busy {
-            connection.parked.push_back(event);
+            dispatch::park(state, conn, event)?;
             return Ok(None);
         }
         connection.busy = true;
@@ -86,7 +86,8 @@ pub(crate) fn disconnect<'py>(
                 let Some(connection) = state.connections.get(member.conn.0) else { return Ok(None) };
                 // The connect handler, or another one that holds the connection, comes to its end first.
                 if connection.busy && member.phase != Phase::Leaving {
-                    connection.parked.push_back(event);
+                    let conn = member.conn;
+                    dispatch::park(state, conn, event)?;
                     return Ok(None);
                 }
                 member.ended = true;
@@ -195,6 +196,7 @@ pub(crate) fn open(
         scripted: request.is_some_and(|request| state.scripts.contains(&request)),
         busy: false,
         parked: std::collections::VecDeque::new(),
+        held: false,
         sent: 0,
         slow: false,
         waiters: Vec::new(),

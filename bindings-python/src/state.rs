@@ -31,6 +31,8 @@ pub(crate) struct State {
     // In.
     /// Events that were drained and are not dispatched yet.
     pub(crate) ring: VecDeque<Event>,
+    /// Connections that are busy no more while something is parked: it comes before what is in the ring.
+    pub(crate) unparked: VecDeque<ConnId>,
     pub(crate) draining: bool,
     /// `drain` is among the loop's next callbacks.
     pub(crate) drain_scheduled: bool,

@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     /// A handler that its connection waits for is running: `parked` comes after it.
     pub(crate) busy: bool,
     pub(crate) parked: VecDeque<Event>,
+    /// So much is parked that the engine was told to read no more of it.
+    pub(crate) held: bool,
     /// Bytes given to it since the engine was last asked how much waits.
     pub(crate) sent: usize,
     /// It is above the high mark; these wait for it to catch up.

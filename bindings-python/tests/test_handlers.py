@@ -321,6 +321,90 @@ async def test_without_async_handlers_one_after_the_other(new_server, serve, raw
     assert log == ["1 begins", "1 ends", "2 begins", "2 ends", "3 begins", "3 ends"]
 
 
+@pytest.mark.ferrio_only
+async def test_without_async_handlers_a_flood_waits_at_the_client(new_server, serve, raw, connect):
+    """The original reads a client's next event when the handler of the last one has ended."""
+    sio = new_server(async_handlers=False)
+    go_on = asyncio.Event()
+    seen: list[int] = []
+
+    @sio.on("n")
+    async def handler(sid, n, padding):
+        await go_on.wait()
+        seen.append(n)
+
+    @sio.on("seen")
+    async def tell(sid):
+        return len(seen)
+
+    url = await serve(sio)
+    socket, other = await raw(url), await connect(url)
+    await socket.join()
+    sent = 0
+
+    async def flood():
+        nonlocal sent
+        for sent in range(FLOOD):
+            await socket.send(f'42["n",{sent},"{"x" * 1000}"]')
+        await socket.send('427["seen"]')
+
+    flooding = asyncio.create_task(flood())
+    await at_rest(other, lambda: (sio._parked, sent))
+    assert 256 < sio._parked < FLOOD // 2
+    assert not flooding.done()
+    go_on.set()
+    await patiently(flooding)
+    assert await socket.read() == f"437[{FLOOD}]"
+    assert seen == list(range(FLOOD))
+
+
+@pytest.mark.ferrio_only
+async def test_without_async_handlers_a_post_is_answered_when_there_is_room(new_server, serve, polling, connect):
+    sio = new_server(async_handlers=False)
+    go_on = asyncio.Event()
+    seen: list[int] = []
+
+    @sio.on("n")
+    async def handler(sid, n):
+        await go_on.wait()
+        seen.append(n)
+
+    sio.on("hello", lambda sid: "you")
+    url = await serve(sio)
+    poller, other = polling(url), await connect(url)
+    await poller.open()
+    await poller.post("40")
+    await poller.get()
+    await poller.post(*(f'42["n",{n}]' for n in range(400)))
+    await until(lambda: sio._parked > 256)
+    # What the engine was told before this, it has done.
+    assert await other.call("hello") == "you"
+    waits = asyncio.create_task(poller.post('42["n",400]'))
+    await until(lambda: sio._parked == 400)
+    assert await other.call("hello") == "you"
+    assert not waits.done()
+    status, *_ = await poller.request("POST", f"EIO=4&transport=polling&sid={poller.sid}", data='42["n",401]')
+    assert status == 400
+    go_on.set()
+    await patiently(waits)
+    await poller.post('42["n",402]')
+    await until(lambda: len(seen) == 402)
+    assert seen == [*range(401), 402]
+
+
+#: Events of a kilobyte: more than the sockets' buffers and the mailbox hold.
+FLOOD = 40_000
+
+
+async def at_rest(other, state):
+    """Waits until nothing changes any more while another client comes and goes."""
+    calm, before = 0, None
+    while calm < 50:
+        await other.emit("anything")
+        await asyncio.sleep(0.005)
+        calm, before = (calm + 1, before) if before == state() else (0, state())
+
+
 async def test_without_async_handlers_an_exception_does_not_end_it(new_server, serve, raw):
     sio = new_server(async_handlers=False)
 

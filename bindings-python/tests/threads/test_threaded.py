@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from peers import until
+from peers import patiently, until
 
 
 @pytest.mark.every_route
@@ -126,6 +126,44 @@ async def test_without_async_handlers_one_handler_of_a_client_at_a_time(new_serv
     go_on.set()
     assert [await heard.get() for _ in range(5)] == [(client.sid_in(), n) for n in range(5)]
     await until(lambda: not running)
+
+
+@pytest.mark.ferrio_only
+async def test_without_async_handlers_a_flood_waits_at_the_client(new_server, serve, connect, raw, heard):
+    """The original reads a client's next event when the handler of the last one has ended."""
+    sio = new_server(async_handlers=False)
+    go_on = threading.Event()
+    flood, sent, seen = 40_000, 0, []
+
+    @sio.event
+    def n(sid, number, padding):
+        go_on.wait(60)
+        seen.append(number)
+
+    sio.on("seen", lambda sid: len(seen))
+    url = serve(sio)
+    socket, other = await raw(url), await connect(url)
+    await socket.join()
+
+    async def send():
+        nonlocal sent
+        for sent in range(flood):
+            await socket.send(f'42["n",{sent},"{"x" * 1000}"]')
+        await socket.send('427["seen"]')
+
+    sending = asyncio.create_task(send())
+    calm, before = 0, None
+    while calm < 50:
+        await other.call("seen")
+        await asyncio.sleep(0.005)
+        now = (sio._parked, sent)
+        calm, before = (calm + 1, before) if before == now else (0, now)
+    assert 256 < sio._parked < flood // 2
+    assert not sending.done()
+    go_on.set()
+    await patiently(sending)
+    assert await socket.read() == f"437[{flood}]"
+    assert seen == list(range(flood))
 
 
 async def test_call_waits_in_a_handler(sio, serve, connect):

@@ -307,6 +307,7 @@ impl Parts {
                 };
                 Work::Write { conns, data, flags, receipt, announced }
             }
+            Command::Hold { conn, on } => Work::Hold { conn: shared.conn(conn)?, on },
             Command::Watch { conn, on } => Work::Watch { conn: shared.conn(conn)?, on },
             Command::Close { conn, discard } => Work::Close { conn: shared.conn(conn)?, discard },
             Command::Request { request, head, end } => Work::Carry(Order::Request { request, head, end }),

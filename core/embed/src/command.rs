@@ -95,6 +95,14 @@ pub enum Command {
         /// From now on, or no more.
         on: bool,
     },
+    /// Stop reading what a connection's client sends, but for what is under way, or go on. (A link that the host feeds is the
+    /// host's to hold.)
+    Hold {
+        /// Which.
+        conn: ConnId,
+        /// From now on, or no more.
+        on: bool,
+    },
     /// Close a connection.
     Close {
         /// Which.

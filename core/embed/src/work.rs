@@ -76,6 +76,10 @@ pub(crate) enum Work {
         conn: Arc<Connection>,
         on: bool,
     },
+    Hold {
+        conn: Arc<Connection>,
+        on: bool,
+    },
     Close {
         conn: Arc<Connection>,
         discard: bool,
@@ -187,6 +191,7 @@ impl Worker {
                 self.write(&conns, data, flags, receipt);
             }
             Work::Watch { conn, on } => conn.watch(on),
+            Work::Hold { conn, on } => conn.hold(on),
             Work::Configure(config) => self.hub.configure(*config),
             Work::Close { conn, discard } => conn.close(discard),
             Work::Carry(order) => carrier::carry_out(self, order),

@@ -39,6 +39,10 @@ pub struct Connection {
     sockets: Mutex<Sockets>,
     /// As the session, for those who push past it.
     watched: AtomicBool,
+    /// The application takes nothing of what this client sends, for now. Changed with `owed` locked.
+    held: AtomicBool,
+    /// The answer to a POST that was taken meanwhile: the client waits for it before it sends another.
+    owed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     tag: AtomicU64,
 }
 
@@ -78,6 +82,8 @@ impl Connection {
             driven: Mutex::new(Driven { session, armed: None }),
             outbound: Mutex::new(outbound),
             backlog: Backlog::default(),
+            held: AtomicBool::new(false),
+            owed: Mutex::default(),
             sockets: Mutex::default(),
             tag: AtomicU64::new(u64::MAX),
         })
@@ -176,6 +182,42 @@ impl Connection {
             session.watch(on);
             self.watched.store(on, Ordering::Relaxed);
         });
+    }
+
+    /// Stops reading what the client sends, but for what is under way, or goes on with it. Its heartbeats stand in the same
+    /// row: held for longer than they may take, it ends with a ping timeout.
+    pub fn hold(&self, on: bool) {
+        let answer = {
+            let mut owed = self.owed.lock();
+            self.held.store(on, Ordering::Release);
+            if on { None } else { owed.take() }
+        };
+        if !on {
+            self.hub.resume();
+        }
+        if let Some(answer) = answer {
+            answer();
+        }
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// A POST has been taken and its client still waits for the answer.
+    pub(crate) fn owes_answer(&self) -> bool {
+        self.owed.lock().is_some()
+    }
+
+    /// Answers a POST: now, or when the connection is held no more.
+    pub(crate) fn answer(&self, answer: impl FnOnce() + Send + 'static) {
+        let mut owed = self.owed.lock();
+        if self.is_held() && owed.is_none() {
+            *owed = Some(Box::new(answer));
+            return;
+        }
+        drop(owed);
+        answer();
     }
 
     /// Other settings, for what begins from now on.

@@ -133,6 +133,10 @@ impl Task {
 
     /// One read, and all that comes of it.
     fn read_tcp(&mut self, tcp: &TcpStream) -> Read {
+        if self.connection.is_held() {
+            // Since the wait for this read began.
+            return Read::Open;
+        }
         let _turn = Turn::enter();
         BUFFER.with_borrow_mut(|buffer| {
             let mut read = Ok(0);
@@ -195,9 +199,12 @@ impl Task {
     }
 
     async fn read_stream(&mut self, stream: &mut Box<dyn Stream>) -> Read {
-        self.connection.hub().until_ready().await;
+        self.connection.hub().until_ready(&self.connection).await;
         let task = self;
         poll_fn(move |context| {
+            if task.connection.is_held() {
+                return Poll::Ready(Read::Open);
+            }
             let _turn = Turn::enter();
             BUFFER.with_borrow_mut(|buffer| {
                 let mut read = ReadBuf::new(buffer);
@@ -264,7 +271,7 @@ pub(crate) fn feed(codec: &mut Codec, connection: &Arc<Connection>, id: WireId, 
 
 /// The application takes events, and the socket has some.
 async fn ready_to_read(connection: &Connection, tcp: &TcpStream) -> io::Result<()> {
-    connection.hub().until_ready().await;
+    connection.hub().until_ready(connection).await;
     tcp.readable().await
 }
 

@@ -212,11 +212,11 @@ impl Hub {
         self.resume.notify_waiters();
     }
 
-    /// Waits until the application takes events.
-    pub(crate) async fn until_ready(&self) {
+    /// Waits until the application takes events of this connection.
+    pub(crate) async fn until_ready(&self, connection: &Connection) {
         loop {
             let resumed = self.resume.notified();
-            if !self.app.is_full() {
+            if !self.app.is_full() && !connection.is_held() {
                 return;
             }
             resumed.await;
@@ -574,6 +574,11 @@ fn post(
     limit: usize,
     responder: Responder,
 ) -> Exchange {
+    if connection.owes_answer() {
+        // Two at once, as far as the client can tell.
+        responder(reply.fail(400));
+        return Exchange::answered();
+    }
     if let Some(status) = connection.handle(Input::PostBegin) {
         responder(reply.fail(status));
         return Exchange::answered();
@@ -592,8 +597,10 @@ fn post(
             Err(BodyError::TooLarge) => Input::PostTooLarge,
             Err(BodyError::Aborted) => Input::PostAborted,
         };
-        let refused = connection.handle(input);
-        responder(refused.map_or_else(|| reply.posted(), |status| reply.fail(status)));
+        match connection.handle(input) {
+            Some(status) => responder(reply.fail(status)),
+            None => connection.answer(move || responder(reply.posted())),
+        }
     })
 }
 

@@ -79,6 +79,28 @@ fn a_dropped_message_is_none() {
     assert_eq!(packet(&mut host), (conn, true, PacketKind::Message, Some("kept".into())));
 }
 
+#[test]
+fn a_connection_that_is_held_is_not_read() {
+    let (mut host, address) = Host::serve("{}");
+    let (mut client, socket, conn) = host.client(address);
+    let (mut other, third, _) = host.client(address);
+    host.submit([Command::Hold { conn, on: true }, emit(Target::Socket(socket), r#"["held"]"#)]);
+    assert_eq!(client.text(), r#"42["held"]"#);
+    client.send(r#"42["first"]"#);
+    client.send(r#"42["second"]"#);
+    for _ in 0..3 {
+        other.send(r#"42["other"]"#);
+        assert_eq!(host.message(), (third, r#"["other"]"#.into()));
+    }
+    host.submit([Command::Hold { conn, on: false }]);
+    assert_eq!(host.message(), (socket, r#"["first"]"#.into()));
+    assert_eq!(host.message(), (socket, r#"["second"]"#.into()));
+    // One that is held ends like any other.
+    host.submit([Command::Hold { conn, on: true }, Command::Close { conn, discard: false }]);
+    assert!(matches!(host.next(), Event::Disconnect { .. }));
+    assert!(matches!(host.next(), Event::Close { .. }));
+}
+
 fn refused(host: &mut Host) -> (u64, u8, String, String) {
     match host.next() {
         Event::Refused { request, code, message, context } => {
