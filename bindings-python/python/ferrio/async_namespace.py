@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .async_server import AsyncServer, SessionContext
 
 
-class AsyncNamespace(BaseNamespace):
+class AsyncNamespace(BaseNamespace[Awaitable[None]]):
     """The handlers of one namespace: methods named ``on_<event>``, plain or ``async``.
 
     `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
@@ -45,35 +45,6 @@ class AsyncNamespace(BaseNamespace):
         except asyncio.CancelledError:
             return None
 
-    def emit(
-        self,
-        event: str,
-        data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: str | list[str] | None = None,
-        namespace: str | None = None,
-        callback: Callable[..., Any] | None = None,
-        ignore_queue: bool = False,
-    ) -> Awaitable[None]:
-        """See `AsyncServer.emit`."""
-        namespace = namespace or self.namespace
-        return self.server.emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue)
-
-    def send(
-        self,
-        data: Any,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: str | list[str] | None = None,
-        namespace: str | None = None,
-        callback: Callable[..., Any] | None = None,
-        ignore_queue: bool = False,
-    ) -> Awaitable[None]:
-        """See `AsyncServer.send`."""
-        namespace = namespace or self.namespace
-        return self.server.send(data, to, room, skip_sid, namespace, callback, ignore_queue)
-
     async def call(
         self,
         event: str,
@@ -87,22 +58,6 @@ class AsyncNamespace(BaseNamespace):
         """See `AsyncServer.call`. `timeout` in seconds; ``None``, the default here, waits as long as the client is there."""
         namespace = namespace or self.namespace
         return await self.server.call(event, data, to, sid, namespace, timeout, ignore_queue)
-
-    def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> Awaitable[None]:
-        """See `AsyncServer.enter_room`."""
-        return self.server.enter_room(sid, room, namespace or self.namespace)
-
-    def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> Awaitable[None]:
-        """See `AsyncServer.leave_room`."""
-        return self.server.leave_room(sid, room, namespace or self.namespace)
-
-    def close_room(self, room: Any, namespace: str | None = None) -> Awaitable[None]:
-        """See `AsyncServer.close_room`."""
-        return self.server.close_room(room, namespace or self.namespace)
-
-    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """See `AsyncServer.rooms`."""
-        return self.server.rooms(sid, namespace or self.namespace)
 
     async def get_session(self, sid: str, namespace: str | None = None) -> Any:
         """See `AsyncServer.get_session`."""

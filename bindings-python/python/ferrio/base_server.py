@@ -49,11 +49,11 @@ class BaseServer(Listeners):
     reason = Reason
     reserved_events: ClassVar = ["connect", "disconnect"]
     #: The class of namespace classes that this server takes.
-    _namespace_class: ClassVar[type[BaseNamespace]]
+    _namespace_class: ClassVar[type[BaseNamespace[Any]]]
 
     #: The `environ` of each Engine.IO session.
     environ: MutableMapping[str, dict[str, Any]]
-    namespace_handlers: dict[NamespaceKey, BaseNamespace]
+    namespace_handlers: dict[NamespaceKey, BaseNamespace[Any]]
     #: Namespaces that need no handler; ``"*"`` means every name.
     namespaces: list[str] | str
     always_connect: bool
@@ -153,7 +153,7 @@ class BaseServer(Listeners):
 
         return register
 
-    def register_namespace(self, namespace_handler: BaseNamespace) -> None:
+    def register_namespace(self, namespace_handler: BaseNamespace[Any]) -> None:
         """Registers a class of handlers. Function handlers of the same namespace come first."""
         if not isinstance(namespace_handler, BaseNamespace):
             raise ValueError("Not a namespace instance")
@@ -179,7 +179,7 @@ class BaseServer(Listeners):
                 return self._method(handler, event, prefix)
         return None
 
-    def _method(self, handler: BaseNamespace, event: Any, prefix: tuple[Any, ...]) -> Resolved:
+    def _method(self, handler: BaseNamespace[Any], event: Any, prefix: tuple[Any, ...]) -> Resolved:
         """A class's handler of an event: its method, or `trigger_event` where the class dispatches in its own way."""
         ordinary = self._namespace_class.trigger_event
         if type(handler).trigger_event is not ordinary or "trigger_event" in vars(handler):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .base_namespace import BaseNamespace
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from .server import Server, SessionContext
 
 
-class Namespace(BaseNamespace):
+class Namespace(BaseNamespace[None]):
     """The handlers of one namespace: methods named ``on_<event>``.
 
     `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
@@ -38,34 +37,6 @@ class Namespace(BaseNamespace):
             # Written before the handler was given a reason.
             return handler(*args[:-1])
 
-    def emit(
-        self,
-        event: str,
-        data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: str | list[str] | None = None,
-        namespace: str | None = None,
-        callback: Callable[..., Any] | None = None,
-        ignore_queue: bool = False,
-    ) -> None:
-        """See `Server.emit`."""
-        namespace = namespace or self.namespace
-        self.server.emit(event, data, to, room, skip_sid, namespace, callback, ignore_queue)
-
-    def send(
-        self,
-        data: Any,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: str | list[str] | None = None,
-        namespace: str | None = None,
-        callback: Callable[..., Any] | None = None,
-        ignore_queue: bool = False,
-    ) -> None:
-        """See `Server.send`."""
-        self.server.send(data, to, room, skip_sid, namespace or self.namespace, callback, ignore_queue)
-
     def call(
         self,
         event: str,
@@ -78,22 +49,6 @@ class Namespace(BaseNamespace):
     ) -> Any:
         """See `Server.call`. `timeout` in seconds; ``None``, the default here, waits as long as the client is there."""
         return self.server.call(event, data, to, sid, namespace or self.namespace, timeout, ignore_queue)
-
-    def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
-        """See `Server.enter_room`."""
-        self.server.enter_room(sid, room, namespace or self.namespace)
-
-    def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
-        """See `Server.leave_room`."""
-        self.server.leave_room(sid, room, namespace or self.namespace)
-
-    def close_room(self, room: Any, namespace: str | None = None) -> None:
-        """See `Server.close_room`."""
-        self.server.close_room(room, namespace or self.namespace)
-
-    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """See `Server.rooms`."""
-        return self.server.rooms(sid, namespace or self.namespace)
 
     def get_session(self, sid: str, namespace: str | None = None) -> Any:
         """See `Server.get_session`."""
