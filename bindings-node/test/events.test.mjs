@@ -238,3 +238,16 @@ test("outgoing catch-all listeners see emits and broadcasts, not acks", async (t
     ["others", 4],
   ]);
 });
+
+for (const path of PATHS) {
+  test(`${path}: a client hears that it was disconnected for good, though its connection ends with that`, async (t) => {
+    const server = await start(t, {}, { path });
+    const { client, socket } = await server.pair();
+    const gone = event(client, "disconnect");
+    socket.emit("last");
+    const last = event(client, "last");
+    socket.disconnect(true);
+    await last;
+    assert.equal((await gone)[0], "io server disconnect");
+  });
+}

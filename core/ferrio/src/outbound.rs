@@ -37,7 +37,7 @@ pub(crate) struct Outbound {
 /// The last word.
 struct End {
     packet: engine::Packet,
-    /// No GET waited when the end was decided: the one that comes for it alone gets a noop first, as the reference does.
+    /// No GET waited for it alone when the end was decided: the one that comes for it gets a noop first, as the reference does.
     late: bool,
 }
 
@@ -249,7 +249,8 @@ impl Outbound {
         if discard {
             self.discard();
         }
-        self.end = Some(End { packet: end, late: !self.poll_waits() });
+        // What is queued goes first and alone: a client that finds a DISCONNECT and the end in one payload may see only the end.
+        self.end = Some(End { packet: end, late: !self.poll_waits() || !self.queue.is_empty() });
     }
 
     /// Everything is over.
