@@ -50,7 +50,11 @@ class Face:
     async def start(self, port: int = 0) -> "Server":
         port = port or free_port()
         process = await asyncio.create_subprocess_exec(
-            *self._command(), str(port), stdout=asyncio.subprocess.PIPE, env={**os.environ, **CALM, **self._env}
+            *self._command(),
+            str(port),
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **CALM, **self._env},
+            start_new_session=True,  # gunicorn's workers would outlive it
         )
         line = await asyncio.wait_for(process.stdout.readline(), 30)
         if not line.startswith(b"ready"):
@@ -64,7 +68,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     async def crash(self):
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
     async def stop(self):
@@ -74,8 +78,7 @@ class Server:
         try:
             await asyncio.wait_for(self._process.wait(), 5)
         except asyncio.TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            await self.crash()
 
 
 def find_face(name: str, dialect: str | None) -> Face:
