@@ -46,3 +46,18 @@ __all__ = [
     "packet",
     "serve",
 ]
+
+_CLIENTS = {
+    "AsyncClient",
+    "AsyncClientNamespace",
+    "AsyncSimpleClient",
+    "Client",
+    "ClientNamespace",
+    "SimpleClient",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _CLIENTS:
+        raise AttributeError(f"ferrio has no {name} yet: python-socketio's can be used beside it, under its own name")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
