@@ -247,41 +247,50 @@ impl<C: Occasion, E: Extract<C>> Extract<C> for Result<E, Mismatch> {
     }
 }
 
-impl<T: DeserializeOwned> Extract<Incoming> for Data<T> {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        T::open(&incoming.sealed()).map(Self)
-    }
+/// What an event brings along: on a server, or on a client.
+macro_rules! event_arguments {
+    ($incoming:ty) => {
+        impl<T: DeserializeOwned> Extract<$incoming> for Data<T> {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                T::open(&incoming.sealed()).map(Self)
+            }
+        }
+
+        impl<T: DeserializeOwned> Extract<$incoming> for Args<T> {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                Self::open(&incoming.sealed())
+            }
+        }
+
+        impl Extract<$incoming> for RawArgs {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                Self::open(&incoming.sealed())
+            }
+        }
+
+        impl Extract<$incoming> for Attachments {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                Ok(Self(incoming.payload.attachments.clone()))
+            }
+        }
+
+        impl Extract<$incoming> for Event {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                Ok(Self(incoming.name.clone()))
+            }
+        }
+
+        impl Extract<$incoming> for Ack {
+            fn extract(incoming: &$incoming) -> Result<Self, Mismatch> {
+                Ok(Self::take(incoming.pledge.as_ref()))
+            }
+        }
+    };
 }
 
-impl<T: DeserializeOwned> Extract<Incoming> for Args<T> {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Self::open(&incoming.sealed())
-    }
-}
+pub(crate) use event_arguments;
 
-impl Extract<Incoming> for RawArgs {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Self::open(&incoming.sealed())
-    }
-}
-
-impl Extract<Incoming> for Attachments {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self(incoming.payload.attachments.clone()))
-    }
-}
-
-impl Extract<Incoming> for Event {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self(incoming.name.clone()))
-    }
-}
-
-impl Extract<Incoming> for Ack {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self::take(incoming.pledge.as_ref()))
-    }
-}
+event_arguments!(Incoming);
 
 impl Extract<Left> for Reason {
     fn extract(left: &Left) -> Result<Self, Mismatch> {

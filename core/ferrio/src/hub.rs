@@ -161,7 +161,7 @@ impl Hub {
         match namespace.memory() {
             Some(memory) if !flags.volatile => memory.publish(self, namespace, payload, flags, receivers),
             Some(_) | None => {
-                let item = flags.item(Message::event(namespace.name(), None, payload, namespace.serializer()));
+                let item = flags.item(namespace.event(None, payload));
                 receivers().borrow().deliver(&item);
             }
         }
@@ -178,7 +178,7 @@ impl Hub {
     ) {
         let Ask { timeout, on_each, on_end } = ask;
         let id = namespace.next_ack_id();
-        let item: Item = flags.item(Message::event(namespace.name(), Some(id), payload, namespace.serializer()));
+        let item: Item = flags.item(namespace.event(Some(id), payload));
         let gather = Arc::new(Gather::new(on_each, on_end));
         let mut asked = Vec::new();
         receivers.for_each_reachable(|socket| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ferrio_protocol::message::Item;
-use ferrio_protocol::socket::Serializer;
-use ferrio_protocol::{Dialect, Text};
+use ferrio_protocol::socket::{Payload, Serializer};
+use ferrio_protocol::{Dialect, Message, Text};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -61,6 +61,16 @@ impl Namespace {
     /// What its packets are on the wire.
     pub(crate) fn serializer(&self) -> Serializer {
         self.serializer
+    }
+
+    /// An event of this namespace, encoded; with an id if it wants an answer.
+    pub(crate) fn event(&self, id: Option<u64>, payload: Payload) -> Message {
+        Message::event(&self.name, id, payload, self.serializer)
+    }
+
+    /// The answer to an event of this namespace, encoded.
+    pub(crate) fn answer(&self, id: u64, payload: Payload) -> Message {
+        Message::ack(&self.name, id, payload, self.serializer)
     }
 
     pub(crate) fn memory(&self) -> Option<&Memory> {

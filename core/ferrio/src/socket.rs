@@ -263,7 +263,7 @@ impl Socket {
             let hub = self.0.connection.hub();
             return memory.publish(hub, namespace, payload, flags, || Receivers::one(self.clone()));
         }
-        self.push(flags.item(Message::event(namespace.name(), None, payload, namespace.serializer())));
+        self.push(flags.item(namespace.event(None, payload)));
     }
 
     /// Sends an event and waits for the client's answer, at most for `timeout`.
@@ -276,22 +276,12 @@ impl Socket {
             hub.clock.schedule(at, move || socket.time_out(id))
         });
         self.await_ack(id, Waiter::One(on_ack, timer));
-        self.push(flags.item(Message::event(
-            self.0.namespace.name(),
-            Some(id),
-            payload,
-            self.0.namespace.serializer(),
-        )));
+        self.push(flags.item(self.0.namespace.event(Some(id), payload)));
     }
 
     /// Answers an event that came with an id.
     pub fn ack(&self, id: u64, payload: Payload) {
-        self.push(Flags::default().item(Message::ack(
-            self.0.namespace.name(),
-            id,
-            payload,
-            self.0.namespace.serializer(),
-        )));
+        self.push(Flags::default().item(self.0.namespace.answer(id, payload)));
     }
 
     /// Queues an item. Nothing happens once the socket is disconnected.

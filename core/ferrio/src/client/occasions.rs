@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::handle::Client;
 use super::reason::DisconnectReason;
 use crate::error::Mismatch;
-use crate::extract::{Attachments, Data, Event, Extract, Occasion};
+use crate::extract::{Attachments, Data, Event, Extract, Occasion, event_arguments};
 use crate::handler::Answer;
 use crate::payload::{Args, FromArguments, RawArgs, Sealed};
 use crate::reply::{Ack, Pledge};
@@ -107,38 +107,4 @@ impl Extract<Left> for DisconnectReason {
     }
 }
 
-impl<T: DeserializeOwned> Extract<Incoming> for Data<T> {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        T::open(&incoming.sealed()).map(Self)
-    }
-}
-
-impl<T: DeserializeOwned> Extract<Incoming> for Args<T> {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Self::open(&incoming.sealed())
-    }
-}
-
-impl Extract<Incoming> for RawArgs {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Self::open(&incoming.sealed())
-    }
-}
-
-impl Extract<Incoming> for Attachments {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self(incoming.payload.attachments.clone()))
-    }
-}
-
-impl Extract<Incoming> for Event {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self(incoming.name.clone()))
-    }
-}
-
-impl Extract<Incoming> for Ack {
-    fn extract(incoming: &Incoming) -> Result<Self, Mismatch> {
-        Ok(Self::take(incoming.pledge.as_ref()))
-    }
-}
+event_arguments!(Incoming);

@@ -169,9 +169,7 @@ impl Memory {
         let _turn = Turn::enter();
         let mut state = self.state.lock();
         let (offset, message) = match flags.stamp {
-            Some(Stamp::Written(offset)) => {
-                (offset, Message::event(namespace.name(), None, payload, namespace.serializer()))
-            }
+            Some(Stamp::Written(offset)) => (offset, namespace.event(None, payload)),
             given => {
                 let offset = match given {
                     Some(Stamp::Given(offset)) => offset,
