@@ -9,12 +9,10 @@ from aiohttp import WSMsgType, web
 
 from . import _environ, _options, _polls, _takeover
 from ._link import Link
+from ._waiting import wait_for
 
 if TYPE_CHECKING:
     from .async_server import AsyncServer
-
-#: Seconds between two looks whether the client of a waiting poll is still there: aiohttp tells no handler of it.
-LOOK_EVERY = 1.0
 
 
 def attach(server: AsyncServer, app: web.Application, path: str) -> None:
@@ -63,10 +61,7 @@ async def serve_http(server: AsyncServer, request: web.BaseRequest) -> web.Strea
             server._body(number, chunk, whole)
         if whole and server._take_over:
             _polls.intercept_aiohttp(server, request)
-        while not answer.done():
-            await asyncio.wait([answer], timeout=LOOK_EVERY)
-            if request.transport is None:
-                raise ConnectionResetError("the client did not wait for the answer")
+        await wait_for(answer, lambda: request.transport is None)
     finally:
         if not answer.done():
             server._abort(number)

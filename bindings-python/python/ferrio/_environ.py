@@ -35,59 +35,48 @@ def make(source: Any) -> Environ:
 
 def from_asgi(scope: Any, receive: Any, send: Any) -> Environ:
     query = scope.get("query_string", b"").decode("utf-8", "replace")
-    environ = basis(scope.get("method", "GET"), scope["path"], query, "asgi")
-    environ |= {
-        "REMOTE_ADDR": "127.0.0.1",  # python-engineio says so, whoever it is
-        "REMOTE_PORT": "0",
-        "asgi.receive": receive,
-        "asgi.send": send,
-        "asgi.scope": scope,
-    }
-    add_headers(environ, ((decode(name), decode(value)) for name, value in scope["headers"]))
-    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
-    return environ
+    own = {"asgi.receive": receive, "asgi.send": send, "asgi.scope": scope}
+    headers = ((decode(name), decode(value)) for name, value in scope["headers"])
+    return as_of_a_framework("asgi", scope.get("method", "GET"), scope["path"], query, headers, own)
 
 
 def from_aiohttp(request: Any) -> Environ:
-    environ = basis(request.method, request.path, request.query_string or "", "aiohttp")
-    environ |= {
+    own = {
         "wsgi.input": request.content,
         "RAW_URI": request.path_qs,
         "SERVER_PROTOCOL": f"HTTP/{request.version[0]}.{request.version[1]}",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_PORT": "0",
         "aiohttp.request": request,
     }
-    add_headers(environ, request.headers.items())
-    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
-    return environ
+    query = request.query_string or ""
+    return as_of_a_framework("aiohttp", request.method, request.path, query, request.headers.items(), own)
 
 
 def from_tornado(handler: Any) -> Environ:
     request = handler.request
+    own = {"SERVER_PROTOCOL": f"HTTP/{request.version}", "tornado.handler": handler}
     # python-engineio calls Tornado by this name.
-    environ = basis(request.method, request.path, request.query or "", "aiohttp")
-    environ |= {
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_PORT": "0",
-        "tornado.handler": handler,
-    }
-    add_headers(environ, request.headers.items())
-    environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
-    return environ
+    return as_of_a_framework("aiohttp", request.method, request.path, request.query or "", request.headers.items(), own)
 
 
 def from_sanic(request: Any) -> Environ:
-    environ = basis(request.method, request.path, request.query_string or "", "sanic")
-    environ |= {
-        "RAW_URI": request.url,
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_PORT": "0",
-        "sanic.request": request,
-    }
-    add_headers(environ, request.headers.items())
+    own = {"RAW_URI": request.url, "SERVER_PROTOCOL": f"HTTP/{request.version}", "sanic.request": request}
+    query = request.query_string or ""
+    return as_of_a_framework("sanic", request.method, request.path, query, request.headers.items(), own)
+
+
+def as_of_a_framework(
+    software: str,
+    method: str,
+    path: str,
+    query: str,
+    headers: Iterable[tuple[str | None, str | None]],
+    own: Environ,
+) -> Environ:
+    """What python-engineio makes of a framework's request; `own` is what that framework adds or knows better."""
+    environ = basis(method, path, query, software)
+    environ |= {"REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "0"}  # python-engineio says so, whoever it is
+    environ |= own
+    add_headers(environ, headers)
     environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", "http")
     return environ
 

@@ -10,12 +10,10 @@ from sanic.response import HTTPResponse
 
 from . import _environ, _options, _takeover
 from ._link import Link
+from ._waiting import wait_for
 
 if TYPE_CHECKING:
     from .async_server import AsyncServer
-
-#: Seconds between two looks whether the client of a waiting poll is still there.
-LOOK_EVERY = 1.0
 
 
 def attach(server: AsyncServer, app: Sanic[Any, Any], path: str) -> None:
@@ -62,10 +60,7 @@ async def serve_http(server: AsyncServer, request: Request) -> HTTPResponse:
         True,
     )
     try:
-        while not answer.done():
-            await asyncio.wait([answer], timeout=LOOK_EVERY)
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the client did not wait for the answer")
+        await wait_for(answer, lambda: request.transport is None or request.transport.is_closing())
     finally:
         if not answer.done():
             server._abort(number)
