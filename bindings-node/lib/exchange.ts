@@ -145,12 +145,21 @@ function takeable(socket: NetSocket): number | undefined {
   return typeof fd === "number" && Number.isInteger(fd) && fd > 2 ? fd : undefined;
 }
 
+/** What the engine writes to by itself. */
+abstract class TakenOver implements Carrier {
+  write(): void {
+    throw new Error("ferrio: a write on a connection that was taken over");
+  }
+
+  abstract close(): void;
+}
+
 /**
  * The engine has a duplicate of the descriptor. The `net.Socket` stays, unread, for who may have seen it: `getConnections()`
  * counts it, `server.close()` waits for it, and destroying it ends the connection. If nobody has seen it, its
  * {@link Place} in the server is enough.
  */
-class TakenLink implements Link {
+class TakenLink extends TakenOver implements Link {
   private readonly number: number;
   private firstRequest: FirstRequest;
   private carrier: NetSocket | Place;
@@ -162,6 +171,7 @@ class TakenLink implements Link {
     request: IncomingMessage,
     socket: NetSocket,
   ) {
+    super();
     this.firstRequest = request;
     this.carrier = socket;
     this.number = engine.number();
@@ -212,10 +222,6 @@ class TakenLink implements Link {
     });
   }
 
-  write(): void {
-    throw new Error("ferrio: a write on a connection that was taken over");
-  }
-
   close(): void {
     this.done = true;
     if (this.carrier instanceof Place) {
@@ -234,11 +240,9 @@ interface Counting {
 }
 
 /** A connection's place in its server, which counts and waits for it though Node has no socket of it any more. One for all. */
-class Place implements Carrier {
-  constructor(private readonly server: Counting) {}
-
-  write(): void {
-    throw new Error("ferrio: a write on a connection that was taken over");
+class Place extends TakenOver {
+  constructor(private readonly server: Counting) {
+    super();
   }
 
   close(): void {

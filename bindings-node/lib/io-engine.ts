@@ -1,5 +1,4 @@
 /** `io.engine`: what stands between Node's http server and the engine. */
-import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
@@ -10,6 +9,7 @@ import * as debug from "./debug";
 import type { Engine } from "./engine";
 import { type Cause, Exchange, type Headers, openLink } from "./exchange";
 import { queryOf } from "./handshake";
+import { randomId } from "./ids";
 import { type EngineMiddleware, runMiddlewares, UpgradeResponse } from "./middlewares";
 import { type EngineOptions, liveOptions, sessionCookie, type TransportName, withDefaults } from "./options";
 import { type ConnectionError, ERROR_MESSAGES, ERRORS, type Refusal, refuseRequest, refuseUpgrade } from "./refusal";
@@ -121,7 +121,7 @@ export class IoEngine extends EventEmitter {
    * not be guessed; ids that `@socket.io/sticky` understands are 20 characters of `A-Z a-z 0-9 _ -`.
    */
   generateId(_req: IncomingMessage): string | Promise<string> {
-    return randomBytes(15).toString("base64url");
+    return randomId();
   }
 
   /** Answers an HTTP request, whatever its path. */

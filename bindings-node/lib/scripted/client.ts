@@ -2,12 +2,12 @@
  * Socket.IO in JavaScript, over one raw connection: for programs that bring what the engine does not know, a parser, an adapter
  * or connections of their own.
  */
-import { randomBytes } from "node:crypto";
 import type { RestoredSession } from "../adapter";
 import { Client, type WriteOptions } from "../client";
 import type { Conn, DisconnectReason } from "../conn";
 import { type ExtendedError, timedOut } from "../errors";
 import { queryOf } from "../handshake";
+import { randomId } from "../ids";
 import type { Namespace } from "../namespace";
 import { writeTo } from "../native-wire";
 import { RECOVERABLE } from "../recovery";
@@ -145,7 +145,7 @@ export class ScriptedClient extends Client implements Wire {
     const session = await this.restore(nsp, auth);
     if (this.conn.readyState !== "open") return;
     const id = session?.sid ?? this.newId(nsp.name);
-    const pid = session?.pid ?? (this.recovery ? generateId() : undefined);
+    const pid = session?.pid ?? (this.recovery ? randomId() : undefined);
     const socket = new Socket(nsp, this, this.conn, { key: NO_KEY, id, auth, pid, recovered: session !== null });
     this.joining.set(nsp.name, socket);
     if (session !== null) {
@@ -167,7 +167,7 @@ export class ScriptedClient extends Client implements Wire {
 
   /** A client that is old has one id for everything; to others, that of the connection would give their session away. */
   private newId(nsp: string): string {
-    if (this.conn.protocol !== 3) return generateId();
+    if (this.conn.protocol !== 3) return randomId();
     return nsp === "/" ? this.id : `${nsp}#${this.id}`;
   }
 
@@ -283,9 +283,4 @@ function splitQuery(nsp: string): [name: string, auth: object] {
 
 function isEvent(data: unknown): data is [string, ...any[]] {
   return Array.isArray(data) && (typeof data[0] === "string" || typeof data[0] === "number");
-}
-
-/** 20 characters, as ids of the original have. */
-function generateId(): string {
-  return randomBytes(15).toString("base64url");
 }
