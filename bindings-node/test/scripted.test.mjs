@@ -390,13 +390,14 @@ test("a cluster: broadcasts, answers, rooms and sockets of other servers", async
   const b = await two.pair();
   a.client.on("who", (done) => done("a"));
   b.client.on("who", (done) => done("b"));
-  assert.deepEqual((await one.io.timeout(60_000).emitWithAck("who")).sort(), ["a", "b"]);
+  // No longer: npm's adapter keeps its timer, and with it the process, when everybody has answered.
+  assert.deepEqual((await one.io.timeout(10_000).emitWithAck("who")).sort(), ["a", "b"]);
   b.socket.data.name = "bee";
   b.socket.join("far");
   const [remote] = await one.io.in("far").fetchSockets();
   assert.deepEqual([remote.id, remote.data, [...remote.rooms]], [b.socket.id, { name: "bee" }, [b.socket.id, "far"]]);
   assert.equal(remote.handshake.address, b.socket.handshake.address);
-  assert.equal(await remote.timeout(60_000).emitWithAck("who"), "b");
+  assert.equal(await remote.timeout(10_000).emitWithAck("who"), "b");
   const hello = event(b.client, "hello");
   remote.emit("hello", Buffer.from("x"));
   assert.equal(Buffer.from((await hello)[0]).toString(), "x");
