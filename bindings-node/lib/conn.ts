@@ -1,10 +1,10 @@
 /** One Engine.IO connection, as `socket.conn` and `io.engine`'s `connection` event show it. */
-import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Client } from "./client";
 import * as debug from "./debug";
 import type { Engine } from "./engine";
 import { type FirstRequest, unpack } from "./first-request";
+import { HeardEmitter } from "./heard";
 import type { IoEngine } from "./io-engine";
 import { NativeClient } from "./native-wire";
 import type { TransportName } from "./options";
@@ -51,7 +51,7 @@ const NO_SOCKETS: Socket[] = [];
  * waited has been handed to the transport; `upgrading` and `upgrade` (transport) when it begins to move from polling to a
  * WebSocket, and when it has; `close` (reason, description) when it has ended.
  */
-export class Conn extends EventEmitter {
+export class Conn extends HeardEmitter {
   /** The Engine.IO session id, known to this client only. */
   readonly id: string;
   /** The revision of Engine.IO that the client speaks. */
@@ -187,33 +187,8 @@ export class Conn extends EventEmitter {
 
   // ---- listeners decide what the engine tells ----
 
-  override on(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.on(event, listener);
-    return this._watch();
-  }
-
-  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    return this.on(event, listener);
-  }
-
-  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.prependListener(event, listener);
-    return this._watch();
-  }
-
-  override removeListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.removeListener(event, listener);
-    return this._watch();
-  }
-
-  override off(event: string | symbol, listener: (...args: any[]) => void): this {
-    return this.removeListener(event, listener);
-  }
-
-  override removeAllListeners(event?: string | symbol): this {
-    if (event === undefined) super.removeAllListeners();
-    else super.removeAllListeners(event);
-    return this._watch();
+  protected override listenersChanged(): void {
+    this._watch();
   }
 
   /**
@@ -221,15 +196,14 @@ export class Conn extends EventEmitter {
    *
    * @param surely - the engine may do otherwise than this believes
    */
-  _watch(surely = false): this {
-    if (this.readyState === "closed") return this;
+  _watch(surely = false): void {
+    if (this.readyState === "closed") return;
     const wanted =
       this.server._tellsFlushes || debug.conn.enabled || WATCHED.some((event) => this.listenerCount(event) > 0);
     if (surely || wanted !== this.watched) {
       this.watched = wanted;
       this._engine.watch(this._key, wanted);
     }
-    return this;
   }
 
   // ---- what the engine tells ----

@@ -1,5 +1,4 @@
 /** `io.engine`: what stands between Node's http server and the engine. */
-import { EventEmitter } from "node:events";
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import cors from "cors";
@@ -9,6 +8,7 @@ import * as debug from "./debug";
 import type { Engine } from "./engine";
 import { type Cause, Exchange, type Headers, openLink } from "./exchange";
 import { queryOf } from "./handshake";
+import { HeardEmitter } from "./heard";
 import { randomId } from "./ids";
 import { type EngineMiddleware, runMiddlewares, UpgradeResponse } from "./middlewares";
 import { type EngineOptions, liveOptions, sessionCookie, type TransportName, withDefaults } from "./options";
@@ -34,7 +34,7 @@ export interface EngineSource {
  * a session and every 101, where the headers may be changed; `connection_error` ({@link ConnectionError}) for every request
  * that is refused; `flush` (conn, packets) and `drain` (conn) as its connections do.
  */
-export class IoEngine extends EventEmitter {
+export class IoEngine extends HeardEmitter {
   /** The numbers of `connection_error`, by name. */
   static readonly errors = ERRORS;
   /** What each number means. */
@@ -231,44 +231,18 @@ export class IoEngine extends EventEmitter {
 
   // ---- listeners decide what the engine tells ----
 
-  override on(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.on(event, listener);
-    return this.watch();
-  }
-
-  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    return this.on(event, listener);
-  }
-
-  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.prependListener(event, listener);
-    return this.watch();
-  }
-
-  override removeListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    super.removeListener(event, listener);
-    return this.watch();
-  }
-
-  override off(event: string | symbol, listener: (...args: any[]) => void): this {
-    return this.removeListener(event, listener);
-  }
-
-  override removeAllListeners(event?: string | symbol): this {
-    if (event === undefined) super.removeAllListeners();
-    else super.removeAllListeners(event);
-    return this.watch();
+  protected override listenersChanged(): void {
+    this.watch();
   }
 
   /** Who hears of a connection may want to hear of its packets, from the first on. */
-  private watch(): this {
+  private watch(): void {
     const flushes = this.listenerCount("flush") > 0 || this.listenerCount("drain") > 0;
     this.told?.watchNew(this, flushes || this.listenerCount("connection") > 0 || debug.conn.enabled);
     if (flushes !== this._tellsFlushes) {
       this._tellsFlushes = flushes;
       for (const conn of Object.values(this.clients)) conn._watch();
     }
-    return this;
   }
 
   /** @internal Somebody listens for `flush` or `drain`. */
