@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ferrio_embed::{AckRequest, Command, Flags, SocketId, Target};
 use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
@@ -54,7 +53,7 @@ pub(crate) fn emit(
     tell(slf, emit, &nsp)?;
     let Some(target) = receivers(slf, emit, nsp)? else { return done(slf, 0) };
     let payload = codec::event(slf, emit.event, emit.data)?;
-    let bytes = size(&payload);
+    let bytes = payload.size();
     match target {
         Target::Socket(socket) => send_one(slf, socket, payload, emit.flags, callback),
         Target::Rooms { .. } => {
@@ -155,12 +154,8 @@ fn send(
     flags: Flags,
     ack: Option<AckRequest>,
 ) -> PyResult<()> {
-    let bytes = size(&payload);
+    let bytes = payload.size();
     dispatch::send(slf, Command::Emit { target, payload, flags, ack }, bytes)
-}
-
-fn size(payload: &Payload) -> usize {
-    payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
 }
 
 /// Sends to one client, and looks after a client that does not keep up: the result is then a future of better times.
@@ -172,7 +167,7 @@ fn send_one(
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = slf.py();
-    let bytes = size(&payload);
+    let bytes = payload.size();
     let (schedule, slow) = {
         let mut state = slf.get().state.borrow(py);
         let ack = callback.map(|callback| {

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
@@ -256,7 +255,7 @@ impl Parts {
                     Target::Socket(id) => match shared.socket(id) {
                         Some(socket) => {
                             let flags = flags(stamp(socket.namespace()));
-                            let announced = socket.connection().announce(weight(&payload));
+                            let announced = socket.connection().announce(payload.size());
                             Work::Send { socket, payload, flags, ack, announced }
                         }
                         None => Work::Unheard(ack?.ack, AckEnd::Disconnected),
@@ -272,7 +271,7 @@ impl Parts {
             }
             Command::Ack { socket, id, payload } => {
                 let socket = shared.socket(socket)?;
-                let announced = socket.connection().announce(weight(&payload));
+                let announced = socket.connection().announce(payload.size());
                 Work::Ack { socket, id, payload, announced }
             }
             Command::Join { socket, rooms } => {
@@ -334,11 +333,6 @@ fn stamp(namespace: &Namespace, payload: &Payload, flags: Flags, asks: bool) -> 
     } else {
         namespace.stamp().map(Stamp::Given)
     }
-}
-
-/// Bytes of a payload, as they are counted while it is under way.
-fn weight(payload: &Payload) -> usize {
-    payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
 }
 
 /// Time for the threads to end when the engine is dropped.

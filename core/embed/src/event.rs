@@ -235,9 +235,7 @@ impl Letter for Event {
     fn bytes(&self) -> usize {
         match self {
             Self::Connect { nsp, sid, auth, .. } => nsp.len() + sid.len() + auth.as_ref().map_or(0, |auth| auth.len()),
-            Self::Message { payload, .. } | Self::Ack { payload, .. } => {
-                payload.text.len() + payload.attachments.iter().map(Bytes::len).sum::<usize>()
-            }
+            Self::Message { payload, .. } | Self::Ack { payload, .. } => payload.size(),
             Self::Data { data, .. } => data.len(),
             Self::Packet { data, .. } => data.as_ref().map_or(0, Frame::len),
             Self::Refused { message, context, .. } => message.len() + context.len(),

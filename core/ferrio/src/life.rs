@@ -142,9 +142,7 @@ impl Work {
         // What an entry costs beyond its bytes, so that many small ones count too.
         const ENTRY: usize = 128;
         match self {
-            Self::Event { payload, .. } => {
-                ENTRY + payload.text.len() + payload.attachments.iter().map(bytes::Bytes::len).sum::<usize>()
-            }
+            Self::Event { payload, .. } => ENTRY + payload.size(),
             Self::Leave { .. } => 0,
         }
     }

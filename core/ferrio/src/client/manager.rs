@@ -160,7 +160,7 @@ impl Manager {
     /// # Errors
     /// [`Options::max_buffered`].
     pub fn emit(&self, nsp: &Text, emit: Emit) -> Result<(), Full> {
-        let size = emit.payload.text.len() + emit.payload.attachments.iter().map(|bytes| bytes.len()).sum::<usize>();
+        let size = emit.payload.size();
         let limit = self.shared.options.lock().max_buffered;
         let limit = limit.saturating_sub(self.shared.in_link.load(Ordering::Acquire));
         let Some(waiting) = Waiting::new(&self.shared.waiting, size + OVERHEAD, limit) else {

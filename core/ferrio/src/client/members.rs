@@ -206,8 +206,7 @@ impl Actor {
         match member.standing {
             Standing::Joined => self.deliver(index, id, payload),
             Standing::Asked => {
-                member.received_bytes +=
-                    payload.text.len() + payload.attachments.iter().map(|bytes| bytes.len()).sum::<usize>();
+                member.received_bytes += payload.size();
                 member.received.push((id, payload));
                 if self.members[index].received_bytes > self.shared.options.lock().limits.max_payload
                     && let Some(engine) = self.phase.engine()

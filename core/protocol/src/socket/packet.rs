@@ -211,6 +211,11 @@ impl Packet {
 }
 
 impl Payload {
+    /// Bytes of the text and the attachments.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// The event name as it stands in the text, quotes and escapes included (a number for the rare `42[1]`).
     /// Empty if the payload is not a checked event payload.
     pub fn raw_event_name(&self) -> &str {
