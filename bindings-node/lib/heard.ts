@@ -1,7 +1,7 @@
 /** What nobody listens to need not be asked of the engine. */
 import { EventEmitter } from "node:events";
 
-/** An emitter that learns when its listeners change. @internal */
+/** An emitter that learns when its listeners change. */
 export abstract class HeardEmitter extends EventEmitter {
   /** Listeners have come or gone. */
   protected abstract listenersChanged(): void;
