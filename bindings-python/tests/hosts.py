@@ -118,7 +118,16 @@ class Served:
     async def stop(self, name: signal.Signals = signal.SIGTERM) -> tuple[int | None, str, str]:
         """Ends it as an operator does; gives status, output and errors."""
         self.process.send_signal(name)
-        output, errors = await patiently(self.process.communicate())
+        return await self.ended()
+
+    async def ended(self) -> tuple[int | None, str, str]:
+        """Waits for its end; gives status, output and errors. One that hangs says where (under `faulthandler`)."""
+        try:
+            output, errors = await patiently(self.process.communicate())
+        except asyncio.TimeoutError:
+            os.killpg(self.process.pid, signal.SIGABRT)
+            _, errors = await patiently(self.process.communicate())
+            raise AssertionError(f"it does not end:\n{errors.decode()}") from None
         return self.process.returncode, output.decode(), errors.decode()
 
     async def kill(self) -> str:

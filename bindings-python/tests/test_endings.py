@@ -106,17 +106,16 @@ async def test_a_program_that_ends(ending):
         try:
             await traffic.begin()
             await traffic.sockets[0].send('42["end"]')
-            output, errors = await patiently(served.process.communicate())
+            _, output, says = await served.ended()
             await traffic.over()
         finally:
             await traffic.stop()
             await served.kill()
-        says = errors.decode()
         assert served.process.returncode == (1 if ending == "exception" else 0), says
         # asyncio says of any Task that ends by it that nobody fetched its exception.
         last = {"exception": "ValueError: on purpose\n", "exit-in-a-handler": "SystemExit: 0\n"}.get(ending)
         assert says == "" or (last is not None and says.endswith(last)), says
-        assert output == b""
+        assert output == ""
 
 
 SIGNALLED = {
