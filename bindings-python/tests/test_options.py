@@ -171,7 +171,7 @@ def test_unknown_options_are_ignored(new_server):
 
 
 @pytest.mark.ferrio_only
-@pytest.mark.parametrize("options", [{"serializer": type("Own", (), {})}, {"client_manager": object()}])
+@pytest.mark.parametrize("options", [{"serializer": type("Own", (), {})}])
 def test_what_is_not_there_yet_says_so(new_server, options):
     with pytest.raises(NotImplementedError, match="ferrio does not support"):
         new_server(**options)

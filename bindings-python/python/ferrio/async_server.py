@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from . import _asgi, _eio, _frameworks, _host, _lifecycle, _options, exceptions
-from ._ferrio import Hosting
+from ._ferrio import Hosting, ServerCore
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace, finished
 from .base_server import BaseServer, answer_of
+from .engineio import packet as engineio_packet
 from .listeners import Resolved
+from .packet import Packet
 from .remote import AsyncRemoteSocket
 
 
@@ -47,7 +49,7 @@ class AsyncServer(BaseServer):
 
     _namespace_class = AsyncNamespace
 
-    #: Answers the questions of `python-socketio`'s client manager.
+    #: Answers the questions of `python-socketio`'s client manager, or is one of the program's own.
     manager: AsyncManager
 
     def __init__(
@@ -59,8 +61,6 @@ class AsyncServer(BaseServer):
         namespaces: list[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
-        if client_manager is not None and type(client_manager) is not AsyncManager:
-            raise _options.unsupported("client managers of other kinds")
         async_mode = _options.async_mode(kwargs.get("async_mode"))
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -68,8 +68,7 @@ class AsyncServer(BaseServer):
         self.async_mode = async_mode
         #: What programs ask of python-engineio's server.
         self.eio = _eio.AsyncEio(self)
-        self.manager = client_manager or AsyncManager()
-        self.manager.set_server(self)
+        self._take_manager(client_manager, AsyncManager)
 
     def is_asyncio_based(self) -> bool:
         return True
@@ -189,7 +188,7 @@ class AsyncServer(BaseServer):
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
-        await self._send_away(sid, namespace or "/")
+        await self._send_away(sid, namespace or "/", ignore_queue=ignore_queue)
 
     # ---- tasks
 
@@ -288,6 +287,37 @@ class AsyncServer(BaseServer):
         The server closes its connections when the application shuts down. Raises `TypeError` for any other application.
         """
         _frameworks.attach(self, app, f"/{socketio_path.strip('/')}/")
+
+    # ---- what python-socketio calls itself, for client managers that do so
+
+    async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
+        """Sends a packet to a session, past all rules. The answer to an event goes to the manager's `trigger_callback`."""
+        if (asks := self._as_question(eio_sid, pkt)) is not None:
+            await ServerCore.emit(self, **asks)
+            return
+        encoded = pkt.encode()
+        for part in encoded if isinstance(encoded, list) else [encoded]:
+            await self.eio.send(eio_sid, part)
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Sends a message to a session, given as a packet of `ferrio.engineio`."""
+        if eio_pkt.packet_type != engineio_packet.MESSAGE:
+            raise ValueError("only messages can be sent; the other packets are the engine's")
+        await self.eio.send(eio_sid, eio_pkt.data)
+
+    async def _answer_of(self, emit: Callable[..., Awaitable[None]], timeout: float | None) -> list[Any]:
+        """What a client answers to an event that `emit` sends with a callback."""
+        answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+
+        def answered(*args: Any) -> None:
+            if not answer.done():
+                answer.set_result(list(args))
+
+        await emit(callback=answered)
+        try:
+            return await asyncio.wait_for(answer, timeout)
+        except asyncio.TimeoutError:
+            raise exceptions.TimeoutError() from None
 
     # ---- called by the engine
 

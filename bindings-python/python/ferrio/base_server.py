@@ -9,13 +9,16 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar, overload
 from urllib.parse import parse_qs
 
-from . import _asgi, _environ, _json, _lifecycle, _options, exceptions
+from . import _asgi, _detour, _environ, _json, _lifecycle, _options, exceptions, packet
+from .base_manager import BaseManager
 from .base_namespace import BaseNamespace
 from .engineio.payload import Payload
 from .listeners import NOT_HANDLED, Listeners, NamespaceKey, Resolved
+from .packet import Packet
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -58,6 +61,10 @@ class BaseServer(Listeners):
     namespaces: list[str] | str
     always_connect: bool
     logger: logging.Logger
+    #: Answers the questions of python-socketio's client manager, or is one of the program's own.
+    manager: Any
+    #: The manager overrides something: see `_detour`.
+    _detours = False
     #: ``("127.0.0.1", 8000)`` of each listener that `listen` or `serve` opened.
     addresses: list[tuple[str, int]]
 
@@ -105,7 +112,17 @@ class BaseServer(Listeners):
         #: Kinds of refused requests that have been logged.
         self._refusals: set[str] = set()
         self._verbose = self._hears_emits = self.logger.isEnabledFor(logging.INFO)
+        self._manager_initialized = False
         _lifecycle.watch(self)
+
+    def _take_manager(self, given: Any, ordinary: type[BaseManager]) -> None:
+        self.manager = _detour.manager_of(self, given, ordinary)
+        self.manager.set_server(self)
+        self._follow_manager()
+
+    def _follow_manager(self) -> None:
+        """Called by the manager when somebody puts a function into it."""
+        _detour.follow(self)
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -209,10 +226,13 @@ class BaseServer(Listeners):
         if not await self._is_known(namespace, eio_sid, auth):
             self._reject(socket, "Unable to connect")
             return
+        if self._detours and await self._run(self.manager.pre_connect, eio_sid, namespace) is None:
+            self._reject(socket, "Unable to connect")
+            return
         if came_back_by is not None and (session := self._kept.pop((namespace, came_back_by), None)) is not None:
             self._keep_session(sid, session, namespace)
         if self.always_connect:
-            self._accept(socket)
+            await self._let_in(socket, sid, namespace)
         refusal: Any = exceptions.ConnectionRefusedError().error_args
         try:
             skip = came_back_by is not None and self._skip_middlewares
@@ -225,15 +245,26 @@ class BaseServer(Listeners):
             accepted, refusal = False, {"message": "Connection refused by server"}
         if accepted is not False:
             if not self.always_connect:
-                self._accept(socket)
+                await self._let_in(socket, sid, namespace)
             if self._listeners:
                 await self._tell("connect", namespace, sid, self.environ[eio_sid], auth)
             return
-        if self.always_connect:
-            self._expel(socket)
-        else:
-            self._reject(socket, refusal)
-        self._disown(namespace)
+        if self._detours and self.always_connect:
+            self.manager.pre_disconnect(sid, namespace)
+        try:
+            if self._detours:
+                await self._run(partial(self.manager.disconnect, sid, namespace, ignore_queue=True))
+        finally:
+            if self.always_connect:
+                self._expel(socket)
+            else:
+                self._reject(socket, refusal)
+            self._disown(namespace)
+
+    async def _let_in(self, socket: int, sid: str, namespace: str) -> None:
+        self._accept(socket)
+        if self._detours:
+            await self._run(self.manager.connect, sid, namespace)
 
     async def _is_known(self, namespace: str, eio_sid: str, auth: Any) -> bool:
         """Whether clients may ask to join a namespace."""
@@ -277,6 +308,8 @@ class BaseServer(Listeners):
     ) -> None:
         """Tells the disconnect handler. The client's rooms and session go when it has ended."""
         try:
+            if self._detours:
+                self.manager.pre_disconnect(sid, namespace=namespace)
             if self._resolve("disconnecting", namespace) is not None:
                 try:
                     await self._trigger_event("disconnecting", namespace, sid, reason)
@@ -287,6 +320,8 @@ class BaseServer(Listeners):
                 await self._trigger_event("disconnect", namespace, sid, reason)
             finally:
                 await self._tell("disconnect", namespace, sid, reason)
+                if self._detours:
+                    await self._run(partial(self.manager.disconnect, sid, namespace, ignore_queue=True))
         finally:
             if may_return_by is not None:
                 self._keep(may_return_by, sid, namespace)
@@ -306,8 +341,12 @@ class BaseServer(Listeners):
         """Called by the engine when a client has not come back in time."""
         self._kept.pop((namespace, pid), None)
 
-    async def _send_away(self, sid: str, namespace: str, close: bool = False) -> None:
+    async def _send_away(self, sid: str, namespace: str, close: bool = False, ignore_queue: bool = False) -> None:
         """`disconnect()`; with `close` the whole connection goes."""
+        if self._detours:
+            is_here = self.manager.is_connected if ignore_queue else self.manager.can_disconnect
+            if not await self._run(is_here, sid, namespace):
+                return
         socket = self._leave(sid, namespace, close)
         if socket is not None:
             self.logger.info("Disconnecting %s [%s]", sid, namespace)
@@ -358,6 +397,20 @@ class BaseServer(Listeners):
         if not self._running:
             raise exceptions.TimeoutError()
 
+    def _as_question(self, eio_sid: str, pkt: Packet) -> dict[str, Any] | None:
+        """The arguments of `emit` for a packet that asks for an answer: the numbers of answers are the engine's."""
+        if pkt.id is None or pkt.packet_type not in (packet.EVENT, packet.BINARY_EVENT) or not pkt.data:
+            return None
+        namespace = pkt.namespace or "/"
+        sid, (event, *args) = self._sid(eio_sid, namespace), pkt.data
+        if sid is None:
+            return None
+
+        def answered(*answer: Any) -> Any:
+            return self.manager.trigger_callback(sid, pkt.id, list(answer))
+
+        return {"event": event, "data": tuple(args), "to": sid, "namespace": namespace, "callback": answered}
+
     def _may_ask_all(self) -> bool:
         """What `emit_with_acks` raises before it sends anything; false if there is nobody to ask."""
         if not self.async_handlers:
@@ -370,6 +423,10 @@ class BaseServer(Listeners):
         return f"/{self._path}/{file if file in _options.CLIENT_FILES else ''}?{query}"
 
     def _options_text(self) -> str:
+        """Called by the engine at its start."""
+        if not self._manager_initialized:
+            self._manager_initialized = True
+            self.manager.initialize()
         limits = {"packetsPerPayload": Payload.max_decode_packets}
         return _options.dump(self._options | {"path": self._path, "limits": limits})
 

@@ -307,5 +307,8 @@ class Listeners(ServerCore):
 
     def _look_around(self) -> None:
         """Tells the engine whether there is anything but handlers."""
-        self._hears_events = bool(self._any or self._passage or any(self._listeners.values()))
+        # A manager of the program's own puts an `_on_event` into the object.
+        self._hears_events = "_on_event" in vars(self) or bool(
+            self._any or self._passage or any(self._listeners.values())
+        )
         self._hears_emits = self._verbose or bool(self._any_outgoing)

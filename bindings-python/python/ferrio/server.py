@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _eio, _lifecycle, _modes, _options, _script, _wsgi, packet
+from . import _eio, _lifecycle, _modes, _script, _wsgi, packet
 from ._ferrio import Seat, ServerCore
 from .base_server import BaseServer, answer_of
 from .engineio import packet as engineio_packet
@@ -38,7 +38,7 @@ class Server(BaseServer):
     _namespace_class = Namespace
     _emit = ServerCore.emit
 
-    #: Answers the questions of `python-socketio`'s client manager.
+    #: Answers the questions of `python-socketio`'s client manager, or is one of the program's own.
     manager: Manager
     #: ``"threading"``, ``"gevent"`` or ``"eventlet"``.
     async_mode: str
@@ -54,8 +54,6 @@ class Server(BaseServer):
         namespaces: list[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
-        if client_manager is not None and type(client_manager) is not Manager:
-            raise _options.unsupported("client managers of other kinds")
         self._mode = _modes.choose(kwargs.pop("async_mode", None))
         kwargs |= {"serializer": serializer, "always_connect": always_connect}
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
@@ -66,8 +64,7 @@ class Server(BaseServer):
         #: Sessions that a program plays, from the first one on.
         self._scripts: _script.Scripts | None = None
         self.eio = _eio.Eio(self)
-        self.manager = client_manager or Manager()
-        self.manager.set_server(self)
+        self._take_manager(client_manager, Manager)
 
     # ---- out (`leave_room`, `close_room`, `enter_room` and `rooms` are the engine's)
 
@@ -225,7 +222,7 @@ class Server(BaseServer):
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
-        completed(self._send_away(sid, namespace or "/"))
+        completed(self._send_away(sid, namespace or "/", ignore_queue=ignore_queue))
         if self._scripts is not None:
             self._scripts.settle()
 
@@ -319,6 +316,9 @@ class Server(BaseServer):
 
     def _send_packet(self, eio_sid: str, pkt: packet.Packet) -> None:
         """Sends a packet to a session, past all rules. Whoever puts a function in its place gets what scripted sessions do."""
+        if (asks := self._as_question(eio_sid, pkt)) is not None:
+            self._emit(**asks)
+            return
         encoded = pkt.encode()
         for part in encoded if isinstance(encoded, list) else [encoded]:
             self.eio.send(eio_sid, part)
@@ -328,6 +328,12 @@ class Server(BaseServer):
         if eio_pkt.packet_type != engineio_packet.MESSAGE:
             raise ValueError("only messages can be sent; the other packets are the engine's")
         self.eio.send(eio_sid, eio_pkt.data)
+
+    def _answer_of(self, emit: Callable[..., None], timeout: float | None) -> Answer:
+        """What a client answers to an event that `emit` sends with a callback."""
+        promise = self._mode.promise()
+        emit(callback=lambda *args: promise.set_result(list(args)))
+        return Answer(promise, timeout)
 
     # ---- called by the engine
 
@@ -383,6 +389,21 @@ class SessionContext:
 
     def __exit__(self, *args: object) -> None:
         self.server.save_session(self.sid, self.session, namespace=self.namespace)
+
+
+class Answer:
+    """The answer of a client, to be waited for."""
+
+    def __init__(self, promise: _modes.Promise, timeout: float | None) -> None:
+        self.promise = promise
+        self.timeout = timeout
+
+    def result(self) -> Any:
+        """`TimeoutError` if it does not come."""
+        answer = self.promise.result(self.timeout)
+        if not self.promise.done():
+            raise TimeoutError()
+        return answer
 
 
 def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:

@@ -34,6 +34,7 @@ class Stage:
         self.threads = threads
         self.Server = socketio.Server if threads else socketio.AsyncServer
         self.Namespace = socketio.Namespace if threads else socketio.AsyncNamespace
+        self.Manager = socketio.Manager if threads else socketio.AsyncManager
         self.refused = socketio.exceptions.ConnectionRefusedError
         self.lines: list[str] = []
         self.url = ""
@@ -170,11 +171,11 @@ class Plain(ast.NodeTransformer):
 
 
 def load(path: Path, threads: bool) -> dict[str, Any]:
-    """A program's names. For threads its function `serve` is made plain."""
+    """A program's names. For threads its functions `serve` and `options` are made plain."""
     tree = ast.parse(path.read_text())
     if threads:
         for index, node in enumerate(tree.body):
-            if isinstance(node, ast.FunctionDef) and node.name == "serve":
+            if isinstance(node, ast.FunctionDef) and node.name in ("serve", "options"):
                 tree.body[index] = Plain().visit(node)
     names: dict[str, Any] = {"__name__": path.stem}
     exec(compile(ast.fix_missing_locations(tree), str(path), "exec"), names)
@@ -187,7 +188,8 @@ async def play(path: Path, socketio: ModuleType, threads: bool) -> list[str]:
     stage = Stage(socketio, threads)
     try:
         if "serve" in program:
-            sio = stage.new_server(**program.get("OPTIONS", {}))
+            options = program["options"](stage) if "options" in program else program.get("OPTIONS", {})
+            sio = stage.new_server(**options)
             program["serve"](sio, stage)
             await stage.serve(sio)
             await asyncio.wait_for(program["play"](stage, sio), 3 * PATIENCE)
