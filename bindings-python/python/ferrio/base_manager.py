@@ -224,7 +224,7 @@ class BaseManager:
             if kind in ORDINARY:
                 break
             names |= vars(kind).keys()
-        return HOOKS & names
+        return frozenset(HOOKS & names)
 
 
 #: The classes of managers that nobody has overridden anything in.
