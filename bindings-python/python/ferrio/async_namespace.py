@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from .base_namespace import BaseNamespace
+from .base_namespace import AsyncMethods, BaseServerNamespace
 
 if TYPE_CHECKING:
     from .async_server import AsyncServer, SessionContext
 
 
-class AsyncNamespace(BaseNamespace[Awaitable[None]]):
+class AsyncNamespace(AsyncMethods, BaseServerNamespace[Awaitable[None]]):
     """The handlers of one namespace: methods named ``on_<event>``, plain or ``async``.
 
     `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
@@ -22,28 +20,6 @@ class AsyncNamespace(BaseNamespace[Awaitable[None]]):
     """
 
     server: AsyncServer
-
-    def is_asyncio_based(self) -> bool:
-        return True
-
-    async def trigger_event(self, event: str, *args: Any) -> Any:
-        """Calls the method of an event and returns its result; ``None`` where there is no method.
-
-        Override it to dispatch in another way.
-        """
-        handler = getattr(self, "on_" + (event or ""), None)
-        if handler is None:
-            return None
-        try:
-            try:
-                return await finished(handler, *args)
-            except TypeError:
-                if event != "disconnect":
-                    raise
-                # Written before the handler was given a reason.
-                return await finished(handler, *args[:-1])
-        except asyncio.CancelledError:
-            return None
 
     async def call(
         self,
@@ -74,9 +50,3 @@ class AsyncNamespace(BaseNamespace[Awaitable[None]]):
     async def disconnect(self, sid: str, namespace: str | None = None) -> None:
         """See `AsyncServer.disconnect`."""
         await self.server.disconnect(sid, namespace or self.namespace)
-
-
-async def finished(handler: Callable[..., Any], *args: Any) -> Any:
-    """The result of a handler, plain or ``async``."""
-    result = handler(*args)
-    return await result if inspect.iscoroutine(result) else result

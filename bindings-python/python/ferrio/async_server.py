@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from . import _asgi, _eio, _frameworks, _host, _lifecycle, _options, exceptions
 from ._ferrio import Hosting, ServerCore
+from ._loop import Background, LoopHost, Looping
 from .async_manager import AsyncManager
-from .async_namespace import AsyncNamespace, finished
+from .async_namespace import AsyncNamespace
 from .base_server import BaseServer, answer_of
 from .engineio import packet as engineio_packet
-from .listeners import Resolved
 from .packet import Packet
 from .remote import AsyncRemoteSocket
 
 
-class AsyncServer(BaseServer):
+class AsyncServer(Looping, Background, BaseServer, LoopHost):
     """A Socket.IO server on the running event loop. It starts at its first request, or in `listen` and `serve`.
 
     `logger`: ``True`` logs every event at INFO to ``socketio.server``, ``False`` errors only; or a logger of your own.
@@ -63,30 +62,12 @@ class AsyncServer(BaseServer):
     ) -> None:
         async_mode = _options.async_mode(kwargs.get("async_mode"))
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks = set()
         self._stopped: asyncio.Event | None = None
         self.async_mode = async_mode
         #: What programs ask of python-engineio's server.
         self.eio = _eio.AsyncEio(self)
         self._take_manager(client_manager, AsyncManager)
-
-    def is_asyncio_based(self) -> bool:
-        return True
-
-    # ---- handlers
-
-    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
-        return await finished(handler, *args)
-
-    async def _run_all(self, calls: list[Resolved], args: tuple[Any, ...]) -> list[Any]:
-        runs = [finished(function, *prefix, *args) for function, prefix in calls]
-        return await asyncio.gather(*runs, return_exceptions=True)
-
-    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        try:
-            return await super()._trigger_event(event, namespace, *args)
-        except asyncio.CancelledError:
-            return None
 
     # ---- out (`emit`, `enter_room`, `leave_room`, `close_room` and `rooms` are the engine's)
 
@@ -189,21 +170,6 @@ class AsyncServer(BaseServer):
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnects a client from a namespace, once its disconnect handler has run. The Engine.IO connection stays."""
         await self._send_away(sid, namespace or "/", ignore_queue=ignore_queue)
-
-    # ---- tasks
-
-    def start_background_task(
-        self, target: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any
-    ) -> asyncio.Future[Any]:
-        """Runs a coroutine function in a Task of its own, which it returns."""
-        task = asyncio.ensure_future(target(*args, **kwargs))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def sleep(self, seconds: float = 0) -> None:
-        """`asyncio.sleep`."""
-        await asyncio.sleep(seconds)
 
     # ---- serving
 
@@ -322,25 +288,10 @@ class AsyncServer(BaseServer):
     # ---- called by the engine
 
     def _report(self, error: BaseException, what: Any) -> None:
-        """An exception that a handler did not catch. It costs nobody else anything."""
         if what in self.reserved_events or not self.async_handlers:
             self._engineio_logger.error("message async handler error", exc_info=error)
             return
-        # No "task" in there: since 3.12 the loop would enter its context, in which we are.
-        context = {"message": f"Exception in the handler of the Socket.IO event {what!r}", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(context)
-
-    def _listen_in_thread(self, loop: asyncio.AbstractEventLoop, drain: Callable[[], None]) -> None:
-        """Hears the engine in place of a loop that can watch no descriptor."""
-
-        def listen() -> None:
-            while self._wait():
-                try:
-                    loop.call_soon_threadsafe(drain)
-                except RuntimeError:  # the loop is closed
-                    return
-
-        threading.Thread(target=listen, name="ferrio-listener", daemon=True).start()
+        super()._report(error, what)
 
 
 class SessionContext:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
+from re import Pattern
 from typing import Any, Generic, TypeVar
 
-from .listeners import NamespaceKey
+#: A name, ``"*"`` for all, a pattern that the whole name matches, or a predicate ``(name, environ, auth) -> bool``.
+NamespaceKey = str | Pattern[str] | Callable[..., Any]
 
 #: What a method returns that has done everything already: something to await, or nothing.
 Done = TypeVar("Done")
 
 
-class BaseNamespace(Generic[Done]):
-    """Not to be used itself: see `AsyncNamespace`."""
+class BaseNamespace:
+    """Not to be used itself: see `AsyncNamespace` and `AsyncClientNamespace`."""
 
     #: What it was made with: a name, mostly.
     namespace: Any
-    #: Set by `register_namespace`.
-    server: Any = None
 
     def __init__(self, namespace: NamespaceKey | None = None) -> None:
         self.namespace = namespace or "/"
@@ -26,12 +28,71 @@ class BaseNamespace(Generic[Done]):
         """Whether handlers may be coroutine functions."""
         return False
 
-    def _set_server(self, server: Any) -> None:
-        self.server = server
-
     def trigger_event(self, event: str, *args: Any) -> Any:
         """Calls the method of an event and returns its result."""
         raise NotImplementedError("a namespace class is Namespace or AsyncNamespace, or a subclass of one")
+
+
+class Methods(BaseNamespace):
+    """Handlers that are plain functions."""
+
+    def trigger_event(self, event: str, *args: Any) -> Any:
+        """Calls the method of an event and returns its result; ``None`` where there is no method.
+
+        Override it to dispatch in another way.
+        """
+        handler = getattr(self, "on_" + (event or ""), None)
+        if handler is None:
+            return None
+        try:
+            return handler(*args)
+        except TypeError:
+            if event != "disconnect":
+                raise
+            # Written before the handler was given a reason.
+            return handler(*args[:-1])
+
+
+class AsyncMethods(BaseNamespace):
+    """Handlers, plain or ``async``."""
+
+    def is_asyncio_based(self) -> bool:
+        return True
+
+    async def trigger_event(self, event: str, *args: Any) -> Any:
+        """Calls the method of an event and returns its result; ``None`` where there is no method.
+
+        Override it to dispatch in another way.
+        """
+        handler = getattr(self, "on_" + (event or ""), None)
+        if handler is None:
+            return None
+        try:
+            try:
+                return await finished(handler, *args)
+            except TypeError:
+                if event != "disconnect":
+                    raise
+                # Written before the handler was given a reason.
+                return await finished(handler, *args[:-1])
+        except asyncio.CancelledError:
+            return None
+
+
+async def finished(handler: Callable[..., Any], *args: Any) -> Any:
+    """The result of a handler, plain or ``async``."""
+    result = handler(*args)
+    return await result if inspect.iscoroutine(result) else result
+
+
+class BaseServerNamespace(BaseNamespace, Generic[Done]):
+    """Of a server."""
+
+    #: Set by `register_namespace`.
+    server: Any = None
+
+    def _set_server(self, server: Any) -> None:
+        self.server = server
 
     # ---- the server's methods, in this namespace
 

@@ -10,18 +10,15 @@ import builtins
 import logging
 from collections.abc import Callable, MutableMapping
 from functools import partial
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from . import _asgi, _detour, _environ, _json, _lifecycle, _options, exceptions, packet
 from .base_manager import BaseManager
-from .base_namespace import BaseNamespace
+from .base_namespace import BaseServerNamespace, NamespaceKey
 from .engineio.payload import Payload
-from .listeners import NOT_HANDLED, Listeners, NamespaceKey, Resolved
+from .listeners import Handler, Resolved, ServerListeners
 from .packet import Packet
-
-Handler = TypeVar("Handler", bound=Callable[..., Any])
-
 
 #: Sessions kept for clients that may come back, at most. Only what the engine cannot see goes by it: its own limit is lower.
 MAX_KEPT = 100_000
@@ -46,17 +43,14 @@ class Reason:
     TRANSPORT_ERROR = "transport error"
 
 
-class BaseServer(Listeners):
+class BaseServer(ServerListeners):
     """Not to be used itself: see `AsyncServer`."""
 
     reason = Reason
     reserved_events: ClassVar = ["connect", "disconnect"]
-    #: The class of namespace classes that this server takes.
-    _namespace_class: ClassVar[type[BaseNamespace[Any]]]
-
     #: The `environ` of each Engine.IO session.
     environ: MutableMapping[str, dict[str, Any]]
-    namespace_handlers: dict[NamespaceKey, BaseNamespace[Any]]
+    namespace_handlers: dict[NamespaceKey, BaseServerNamespace[Any]]
     #: Namespaces that need no handler; ``"*"`` means every name.
     namespaces: list[str] | str
     always_connect: bool
@@ -77,7 +71,7 @@ class BaseServer(Listeners):
         namespaces: list[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
-        Listeners.__init__(self)
+        super().__init__()
         if json is not None and getattr(json, "__name__", "") != "json":
             self._codec = _json.Codec(json)
         self._options = _options.engine_options(kwargs)
@@ -102,10 +96,7 @@ class BaseServer(Listeners):
         self._kept: dict[tuple[str, str], Any] = {}
         self.always_connect = bool(kwargs.get("always_connect", False))
         self.namespaces = namespaces or ["/"]
-        self.namespace_handlers = {}
         self.environ = _environ.Environs(self)
-        #: The result of an event middleware that leaves the client without an acknowledgement.
-        self.not_handled = NOT_HANDLED
         self.addresses = []
         self.logger = make_logger("socketio.server", logger)
         self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
@@ -144,35 +135,11 @@ class BaseServer(Listeners):
         clients are there; its handlers get the name as their first argument. The event ``disconnecting`` (sid, reason) comes
         right before ``disconnect``.
         """
+        return self._handling(event, handler, namespace)
 
-        def register(handler: Handler) -> Handler:
-            self._know(namespace or "/")
-            self.handlers.setdefault(namespace or "/", {})[event] = handler
-            return handler
-
-        if handler is not None:
-            register(handler)
-        return register
-
-    @overload
-    def event(self, handler: Handler, /) -> Handler: ...
-    @overload
-    def event(
-        self, handler: Callable[..., Any] | None = None, namespace: NamespaceKey | None = None
-    ) -> Callable[[Handler], Handler]: ...
-    def event(self, *args: Any, **kwargs: Any) -> Any:
-        """Registers the handler of the event that is named as the decorated function. ``@event`` or ``@event(namespace=…)``."""
-        if len(args) == 1 and not kwargs and callable(args[0]):
-            return self.on(args[0].__name__)(args[0])
-
-        def register(handler: Handler) -> Handler:
-            return self.on(handler.__name__, *args, **kwargs)(handler)
-
-        return register
-
-    def register_namespace(self, namespace_handler: BaseNamespace[Any]) -> None:
+    def register_namespace(self, namespace_handler: BaseServerNamespace[Any]) -> None:
         """Registers a class of handlers. Function handlers of the same namespace come first."""
-        if not isinstance(namespace_handler, BaseNamespace):
+        if not isinstance(namespace_handler, BaseServerNamespace):
             raise ValueError("Not a namespace instance")
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
             raise ValueError("Not a valid namespace class for this server")
@@ -195,27 +162,6 @@ class BaseServer(Listeners):
             if handler is not None and (event != "disconnecting" or hasattr(handler, "on_disconnecting")):
                 return self._method(handler, event, prefix)
         return None
-
-    def _method(self, handler: BaseNamespace[Any], event: Any, prefix: tuple[Any, ...]) -> Resolved:
-        """A class's handler of an event: its method, or `trigger_event` where the class dispatches in its own way."""
-        ordinary = self._namespace_class.trigger_event
-        if type(handler).trigger_event is not ordinary or "trigger_event" in vars(handler):
-            return handler.trigger_event, (event, *prefix)
-        return getattr(handler, "on_" + (event or ""), nothing), prefix
-
-    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
-        """Runs the handler of `connect` or `disconnect`."""
-        found = self._resolve(event, namespace)
-        if found is None:
-            return self.not_handled
-        handler, prefix = found
-        try:
-            return await self._run(handler, *prefix, *args)
-        except TypeError:
-            if event != "disconnect":
-                raise
-            # Written before the handler was given a reason.
-            return await self._run(handler, *prefix, *args[:-1])
 
     # ---- clients coming and going
 
@@ -489,10 +435,6 @@ class BaseServer(Listeners):
 def answer_of(arguments: list[Any]) -> Any:
     """What `call` returns: ``None``, the value, or a tuple of several values."""
     return tuple(arguments) if len(arguments) > 1 else arguments[0] if arguments else None
-
-
-def nothing(*args: Any) -> None:
-    """The handler of an event that a class has no method for: its acknowledgement is empty."""
 
 
 def make_logger(name: str, logger: bool | logging.Logger) -> logging.Logger:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .base_namespace import BaseNamespace
+from .base_namespace import BaseServerNamespace, Methods
 
 if TYPE_CHECKING:
     from .server import Server, SessionContext
 
 
-class Namespace(BaseNamespace[None]):
+class Namespace(Methods, BaseServerNamespace[None]):
     """The handlers of one namespace: methods named ``on_<event>``.
 
     `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
@@ -20,22 +20,6 @@ class Namespace(BaseNamespace[None]):
 
     #: Set by `Server.register_namespace`.
     server: Server = None  # type: ignore[assignment]
-
-    def trigger_event(self, event: str, *args: Any) -> Any:
-        """Calls the method of an event and returns its result; ``None`` where there is no method.
-
-        Override it to dispatch in another way.
-        """
-        handler = getattr(self, "on_" + (event or ""), None)
-        if handler is None:
-            return None
-        try:
-            return handler(*args)
-        except TypeError:
-            if event != "disconnect":
-                raise
-            # Written before the handler was given a reason.
-            return handler(*args[:-1])
 
     def call(
         self,

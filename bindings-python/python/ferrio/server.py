@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-import sys
-import threading
-from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from . import _eio, _lifecycle, _modes, _script, _wsgi, packet
-from ._ferrio import Seat, ServerCore
+from ._crew import Blocking, CrewHost, completed
+from ._ferrio import ServerCore
 from .base_server import BaseServer, answer_of
 from .engineio import packet as engineio_packet
 from .exceptions import TimeoutError
-from .listeners import Resolved
 from .manager import Manager
 from .namespace import Namespace
 from .remote import RemoteSocket
 
-Result = TypeVar("Result")
 
-
-class Server(BaseServer):
+class Server(Blocking, BaseServer, CrewHost):
     """A Socket.IO server whose handlers are plain functions. It starts at its first request, or in `listen` and `serve`.
 
     One thread runs the handlers; while one of them blocks another thread goes on with the next, so that any number of them
@@ -54,12 +50,10 @@ class Server(BaseServer):
         namespaces: list[str] | str | None = None,
         **kwargs: Any,
     ) -> None:
-        self._mode = _modes.choose(kwargs.pop("async_mode", None))
+        self._set_mode(_modes.choose(kwargs.pop("async_mode", None)))
         kwargs |= {"serializer": serializer, "always_connect": always_connect}
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self.async_mode = self._mode.name
-        self._kind = self._mode.kind
-        self._promise = self._mode.promise
         self._stopped: _modes.Event | None = None
         #: Sessions that a program plays, from the first one on.
         self._scripts: _script.Scripts | None = None
@@ -337,41 +331,11 @@ class Server(BaseServer):
 
     # ---- called by the engine
 
-    async def _run(self, handler: Callable[..., Any], *args: Any) -> Any:
-        return handler(*args)
-
-    async def _run_all(self, calls: list[Resolved], args: tuple[Any, ...]) -> list[Any]:
-        outcomes: list[Any] = []
-        for function, prefix in calls:
-            try:
-                outcomes.append(function(*prefix, *args))
-            except Exception as error:
-                outcomes.append(error)
-        return outcomes
-
-    def _next(self, middlewares: list[Callable[..., Any]], namespace: str) -> Callable[..., Any]:
-        def call_next(sid: str, event: Any, *args: Any) -> Any:
-            return completed(self._pass_on(middlewares, namespace, sid, event, *args))
-
-        return call_next
-
-    def _complete(self, rule: Callable[..., Coroutine[Any, Any, Result]], *args: Any) -> Result:
-        """Runs one of the rules of `BaseServer`."""
-        return completed(rule(*args))
-
-    def _enlist(self) -> None:
-        """Starts a thread or greenlet that runs handlers."""
-        if self._mode.kind == "greenlets":
-            self._mode.start(attend_as_greenlet, self)
-        elif (seat := self._seat()) is not None:
-            threading.Thread(target=attend, args=(seat,), name="ferrio", daemon=True).start()
-
     def _report(self, error: BaseException, what: Any) -> None:
-        """An exception that a handler did not catch. It costs nobody else anything."""
         if what in self.reserved_events or not self.async_handlers:
             self._engineio_logger.error("message handler error", exc_info=error)
         else:
-            tell(error)
+            super()._report(error, what)
 
 
 class SessionContext:
@@ -404,65 +368,3 @@ class Answer:
         if not self.promise.done():
             raise TimeoutError()
         return answer
-
-
-def completed(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a coroutine that waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        result: Result = end.value
-        return result
-    coroutine.close()
-    raise RuntimeError("a handler of a Server cannot wait as one of an AsyncServer can")
-
-
-def tell(error: BaseException) -> None:
-    """As for an exception that ends a thread."""
-    about = (type(error), error, error.__traceback__, threading.current_thread())
-    threading.excepthook(threading.ExceptHookArgs(about))
-
-
-def attend(seat: Seat) -> None:
-    """The life of a thread that runs handlers. Here, and not below, so that only Python's frames are on its stack."""
-    while (call := seat.next()) is not None:
-        run, args = call
-        try:
-            result = run(*args)
-        except BaseException as error:
-            if not seat.failed(error):
-                tell(error)
-        else:
-            seat.done(result)
-
-
-def attend_as_greenlet(server: Server) -> None:
-    """The life of the greenlet that hears the engine: others run the handlers, a further one while one waits."""
-    descriptor, mode = server._descriptor(), server._mode
-    heard = Heard()
-    while server._running:
-        mode.wait_readable(descriptor)
-        server._silence()
-        heard.everything = False
-        while server._running and not heard.everything:
-            mode.start(attend_once, server, heard)
-            mode.sleep(0)
-
-
-class Heard:
-    """What the greenlets of a server tell each other."""
-
-    #: The engine has nothing more to say, and will ring the bell.
-    everything = True
-
-
-def attend_once(server: Server, heard: Heard) -> None:
-    seat = server._seat()
-    if seat is not None:
-        attend(seat)
-    heard.everything = True
-
-
-if sys.platform == "win32":
-    # Greenlets hear the engine through a descriptor that only Unix has.
-    _modes.MODES = {"threading": _modes.Mode}
