@@ -6,6 +6,7 @@ import type { CorsOptions, CorsOptionsDelegate } from "cors";
 import type { AdapterConstructor } from "./adapter";
 import type { SendData } from "./conn";
 import { unsupported } from "./errors";
+import { type LimitOptions, limitOptions } from "./limits";
 import type { ConnectionStateRecovery } from "./recovery";
 
 /** The transports a client may use. */
@@ -24,7 +25,7 @@ export interface HttpCompressionOptions {
 }
 
 /** Options of the Engine.IO layer, and of how it attaches to an http server. */
-export interface EngineOptions {
+export interface EngineOptions extends LimitOptions {
   /** Time between heartbeats, in ms. 25000. */
   pingInterval: number;
   /** Time a heartbeat may go unanswered, in ms. 20000. */
@@ -138,6 +139,7 @@ export function engineOptions(options: Partial<ServerOptions>, more?: object): s
       maxSessions: recovery.maxSessions,
     },
     ioThreads: options.ioThreads,
+    ...limitOptions(options),
     ...more,
   });
 }

@@ -123,6 +123,9 @@ export const REASONS = [
   "server shutting down",
   "transport close",
   "transport error",
+  // ferrio's own: socket.io has no such limits
+  "slow consumer",
+  "rate limited",
 ] as const;
 
 /**

@@ -53,6 +53,8 @@ export const RECOVERABLE: ReadonlySet<DisconnectReason> = new Set<DisconnectReas
   "ping timeout",
   "server shutting down",
   "forced server close",
+  "slow consumer",
+  "rate limited",
 ]);
 
 /** The `data` of sockets whose clients may come back, by their private ids. @internal */

@@ -399,6 +399,8 @@ fn reason_number(reason: Reason) -> u64 {
         Reason::ServerShuttingDown => 6,
         Reason::TransportClose => 7,
         Reason::TransportError => 8,
+        Reason::SlowConsumer => 9,
+        Reason::RateLimited => 10,
     }
 }
 

@@ -34,6 +34,11 @@ DEFAULTS: dict[str, Any] = {
     "allow_eio3": False,
     "connection_state_recovery": None,
     "client_bundle": None,
+    "high_mark": None,
+    "hard_limit": None,
+    "slow_consumer": None,
+    "write_timeout": None,
+    "mailbox_bytes": None,
 }
 
 #: Files of npm's `socket.io-client` that `client_bundle` serves, as far as they are there.
@@ -74,6 +79,11 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "connectionStateRecovery": recovery(option["connection_state_recovery"]),
         "clientFiles": client_bundle(option["client_bundle"]),
         **({} if option["io_threads"] is None else {"ioThreads": int(option["io_threads"])}),
+        "highMark": option["high_mark"],
+        "hardLimit": option["hard_limit"],
+        "slowConsumer": option["slow_consumer"],
+        "writeTimeout": milliseconds(option["write_timeout"]),
+        "mailboxBytes": option["mailbox_bytes"],
     }
 
 

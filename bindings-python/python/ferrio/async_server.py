@@ -40,7 +40,11 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     ``max_disconnection_duration=120`` seconds, ``skip_middlewares=True``, ``max_bytes`` and ``max_sessions`` kept),
     ``client_bundle=None`` (a directory with npm's client files, ``node_modules/socket.io-client/dist``: browsers get
     ``socket.io.js``, ``socket.io.min.js``, ``socket.io.esm.min.js``, the msgpack one and their maps under ``/socket.io/``;
-    they are read when the server starts. `FileNotFoundError` if none is there).
+    they are read when the server starts. `FileNotFoundError` if none is there), ``high_mark=1_048_576`` (bytes waiting for a
+    client from which on awaiting `emit` waits), ``hard_limit=16_777_216`` (bytes that are too many), ``slow_consumer=
+    "disconnect"`` (what becomes of a client for which more would wait; ``"drop"``: it does not get the event),
+    ``write_timeout=45`` (seconds in which a client may take nothing of what waits for it, before it is disconnected),
+    ``mailbox_bytes=8_388_608`` (events waiting for Python above which the engine stops reading from clients).
 
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
     ferrio has not yet. Other keywords are ignored, as there.

@@ -41,6 +41,8 @@ class Reason:
     PING_TIMEOUT = "ping timeout"
     TRANSPORT_CLOSE = "transport close"
     TRANSPORT_ERROR = "transport error"
+    #: ferrio's own: more waits for the client than ``hard_limit``, or it has taken nothing for ``write_timeout``.
+    SLOW_CONSUMER = "slow consumer"
 
 
 class BaseServer(ServerListeners):

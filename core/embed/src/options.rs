@@ -21,6 +21,8 @@
 //! | `connectionStateRecovery` | null (off), `{"maxDisconnectionDuration": ms, "maxBytes": bytes, "maxSessions": count}` |
 //! | `serializer` | `"default"`, `"msgpack"` |
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
+//! | `slowConsumer` | `"disconnect"`, `"drop"` |
+//! | `writeTimeout` | ms |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
 //! | `clientFiles` | path of the directory they are in; null for none |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
@@ -34,7 +36,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ferrio::config::{Config, Cookie, Cors, Recovery};
+use ferrio::config::{Config, Cookie, Cors, Recovery, SlowConsumer};
 use ferrio::net::files::ClientFiles;
 use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::session::Layer;
@@ -126,6 +128,8 @@ impl Options {
             "httpCompression" => config.compression_threshold = compression(value, config.compression_threshold)?,
             "highMark" => config.high_mark = bytes(value)?,
             "hardLimit" => config.hard_limit = bytes(value)?,
+            "slowConsumer" => config.slow_consumer = slow_consumer(value)?,
+            "writeTimeout" => config.write_timeout = some_time(value)?,
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
             "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
@@ -293,6 +297,14 @@ fn serializer(value: &Value) -> Result<Serializer, Wrong> {
         Some("default") => Ok(Serializer::Json),
         Some("msgpack") => Ok(Serializer::MsgPack),
         _ => Err(Wrong::expected(r#""default" or "msgpack""#, value)),
+    }
+}
+
+fn slow_consumer(value: &Value) -> Result<SlowConsumer, Wrong> {
+    match value.as_str() {
+        Some("disconnect") => Ok(SlowConsumer::Disconnect),
+        Some("drop") => Ok(SlowConsumer::Drop),
+        _ => Err(Wrong::expected(r#""disconnect" or "drop""#, value)),
     }
 }
 

@@ -9,7 +9,7 @@ use ferrio_protocol::engine::Transport;
 use ferrio_protocol::socket::Serializer;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, Cookie, Cors, Recovery};
+use crate::config::{Config, Cookie, Cors, Recovery, SlowConsumer};
 use crate::handshake::Request;
 use crate::hub::Hub;
 use crate::net::files::ClientFiles;
@@ -119,9 +119,22 @@ impl ServerBuilder {
         self
     }
 
-    /// Bytes waiting for one connection, or for one socket's handlers, at which the connection is closed.
+    /// Bytes waiting for one connection, or for one socket's handlers, that are too many: see
+    /// [`slow_consumer`](Self::slow_consumer).
     pub fn hard_limit(mut self, bytes: usize) -> Self {
         self.config.hard_limit = bytes;
+        self
+    }
+
+    /// What becomes of a client for which more than the hard limit would wait.
+    pub fn slow_consumer(mut self, policy: SlowConsumer) -> Self {
+        self.config.slow_consumer = policy;
+        self
+    }
+
+    /// Time a client may take nothing of what waits for it before its connection is closed.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.config.write_timeout = timeout;
         self
     }
 

@@ -44,8 +44,13 @@ pub struct Config {
     pub compression_threshold: Option<usize>,
     /// Bytes waiting for one connection above which it counts as slow (`drain` follows when it has caught up). 1 MiB.
     pub high_mark: usize,
-    /// Bytes waiting for one connection at which it is closed: it will not catch up. 16 MiB.
+    /// Bytes waiting for one connection that are too many: it will not catch up. 16 MiB.
     pub hard_limit: usize,
+    /// What becomes of a connection at the hard limit. It is closed.
+    pub slow_consumer: SlowConsumer,
+    /// Time a connection may take nothing of what waits for it; then it is closed. 45 s: as long as a client of Engine.IO 4 may
+    /// be silent.
+    pub write_timeout: Duration,
     /// Header block of a request on our own listener, in bytes. 16 KiB.
     pub max_header_bytes: usize,
     /// Time for a request's headers to arrive on our own listener. 10 s (slow-loris).
@@ -67,6 +72,18 @@ pub struct Config {
     pub client_files: Option<ClientFiles>,
     /// Limits of the protocol.
     pub limits: Limits,
+}
+
+/// What becomes of a connection for which more than the [hard limit](Config::hard_limit) would wait. Volatile events that wait
+/// are dropped first; if that is enough, nothing else happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowConsumer {
+    /// It is closed, for the reason [`SlowConsumer`](ferrio_protocol::Reason::SlowConsumer).
+    #[default]
+    Disconnect,
+    /// It stays, and does not get the event: it gets others again when there is room. What the protocol needs (heartbeats,
+    /// answers to those who join) goes out all the same.
+    Drop,
 }
 
 /// The session cookie of a polling handshake: `name=<sid>` and attributes.
@@ -125,6 +142,8 @@ impl Default for Config {
             compression_threshold: Some(1024),
             high_mark: 1 << 20,
             hard_limit: 16 << 20,
+            slow_consumer: SlowConsumer::Disconnect,
+            write_timeout: Duration::from_secs(45),
             max_header_bytes: 16 << 10,
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,

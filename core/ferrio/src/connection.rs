@@ -324,18 +324,14 @@ impl Connection {
         if self.watched.load(Ordering::Relaxed) {
             return self.write_watched(items);
         }
-        let flush = self.outbound.lock().push_all(items);
+        let (_, flush) = self.outbound.lock().push_all(items);
         if flush {
             self.flush_soon();
         }
     }
 
     fn write_watched(self: &Arc<Self>, items: &[Item]) {
-        let (taken, flush) = {
-            let mut outbound = self.outbound.lock();
-            // They are all volatile or none is, so all are taken or none.
-            (items.first().is_some_and(|item| outbound.takes(item)), outbound.push_all(items))
-        };
+        let (taken, flush) = self.outbound.lock().push_all(items);
         if taken {
             for item in items {
                 item.packets(|packet| self.hub.app.packet(self, true, packet));
@@ -365,7 +361,7 @@ impl Connection {
 
     /// Writes what can be written, and sees to what follows from it.
     pub(crate) fn flush(self: &Arc<Self>) {
-        let Flushed { poll, drained, ended, broken } = {
+        let Flushed { poll, drained, ended, broken, overflowed, stuck } = {
             let mut outbound = self.outbound.lock();
             let flushed = outbound.flush(self.backlog.bytes());
             if flushed.drained {
@@ -379,11 +375,37 @@ impl Connection {
         if drained {
             self.hub.app.drain(self);
         }
-        if let Some(error) = broken {
-            self.handle(Input::Closed { via: Via::Main, cause: Cause::Error(error) });
-        } else if ended {
-            self.handle(Input::Closed { via: Via::Main, cause: Cause::Closed });
+        if stuck {
+            self.look_after();
         }
+        let cause = match broken {
+            Some(error) => Cause::Error(error),
+            None if overflowed => Cause::Slow("more waits to be sent than the hard limit".into()),
+            None if ended => Cause::Closed,
+            None => return,
+        };
+        self.handle(Input::Closed { via: Via::Main, cause });
+    }
+
+    /// Something waits for the peer: it may for as long as the write timeout, unless something of it leaves meanwhile.
+    fn look_after(self: &Arc<Self>) {
+        let limit = self.hub.write_timeout();
+        let Some(stuck) = self.outbound.lock().oversee() else { return };
+        let now = Instant::now();
+        // A time that no clock will show does not come.
+        let Some(end) = stuck.checked_add(limit) else { return };
+        if now >= end {
+            let detail = "nothing of what waits to be sent was taken in time";
+            self.handle(Input::Closed { via: Via::Main, cause: Cause::Slow(detail.into()) });
+            return;
+        }
+        // It may be long gone by then.
+        let connection = Arc::downgrade(self);
+        self.hub.clock.schedule(end, move || {
+            if let Some(connection) = connection.upgrade() {
+                connection.look_after();
+            }
+        });
     }
 
     // What sockets ask for.
@@ -460,7 +482,7 @@ impl Connection {
 
     fn carry_out(self: &Arc<Self>, output: Output, driven: &mut Driven, aftermath: &mut Aftermath) {
         match output {
-            Output::Send(item) => aftermath.flush |= self.outbound.lock().push(item),
+            Output::Send(item) => aftermath.flush |= self.outbound.lock().push_own(item),
             Output::SendCandidate(packet) => self.outbound.lock().send_candidate(&packet),
             Output::Switch => {
                 aftermath.polls.extend(self.outbound.lock().switch());

@@ -27,6 +27,7 @@ use crate::hub::Hub;
 use crate::lane::{OwnWire, Wire, WireId};
 use crate::net::websocket::{Codec, Incoming};
 use crate::net::{Link, Socket, Stream};
+use crate::outbound::Outbound;
 use crate::turn::Turn;
 
 /// The read buffer of a thread: large messages come in few system calls.
@@ -189,8 +190,14 @@ impl Task {
             if pending.is_empty() {
                 return Ok(());
             }
-            for bytes in pending {
-                stream.write_all(&bytes).await?;
+            for mut bytes in pending {
+                // As `write_all`, but a large message on a slow line is seen to move.
+                while stream.write_buf(&mut bytes).await? > 0 {
+                    self.connection.with_outbound(Outbound::progressed);
+                }
+                if !bytes.is_empty() {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
             }
             stream.flush().await?;
             self.connection.with_outbound(|outbound| outbound.fetched(self.id));

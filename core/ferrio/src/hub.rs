@@ -6,7 +6,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ferrio_protocol::engine::{Revision, Transport, handshake};
 use ferrio_protocol::message::Item;
@@ -309,6 +309,10 @@ impl Hub {
 
     pub(crate) fn max_payload(&self) -> usize {
         self.live.read().config.limits.max_payload
+    }
+
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.live.read().config.write_timeout
     }
 
     fn next(&self) -> u64 {

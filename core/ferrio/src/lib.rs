@@ -98,7 +98,7 @@ pub use answers::{AnswerStream, Answers, BroadcastWithAck};
 pub use builder::ServerBuilder;
 pub use bytes::Bytes;
 pub use client::Client;
-pub use config::{Config, Cookie, Cors, Recovery};
+pub use config::{Config, Cookie, Cors, Recovery, SlowConsumer};
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
 pub use extract::{
     Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, Occasion, State,

@@ -6,22 +6,25 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::mem;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{self, Revision};
 use ferrio_protocol::message::Item;
 
+use crate::config::{Config, SlowConsumer};
 use crate::lane::{Lane, Wire, WireId};
 
 /// The outbound side of a connection. A leaf: it knows no session and no socket.
 pub(crate) struct Outbound {
     revision: Revision,
     base64: bool,
-    high_mark: usize,
-    hard_limit: usize,
+    bounds: Bounds,
     queue: VecDeque<Item>,
     /// Bytes in `queue`.
     queued: usize,
+    /// There may be volatile items in it.
+    has_volatile: bool,
     main: Main,
     candidate: Option<Lane>,
     /// How the main transport ends once the queue is out.
@@ -32,6 +35,24 @@ pub(crate) struct Outbound {
     slow: bool,
     /// The queue hit the hard limit.
     overflowed: bool,
+    /// Something waits, and since then nothing has left.
+    stuck: Option<Instant>,
+    /// Somebody will look whether it still does.
+    overseen: bool,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    high_mark: usize,
+    hard_limit: usize,
+    at_limit: SlowConsumer,
+}
+
+impl Bounds {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { high_mark: config.high_mark, hard_limit: config.hard_limit, at_limit: config.slow_consumer }
+    }
 }
 
 /// The last word.
@@ -67,6 +88,10 @@ pub(crate) struct Flushed {
     pub(crate) ended: bool,
     /// The main transport broke.
     pub(crate) broken: Option<Cow<'static, str>>,
+    /// More waits than may.
+    pub(crate) overflowed: bool,
+    /// Something waits, and nobody looks after it yet: see [`Outbound::oversee`].
+    pub(crate) stuck: bool,
 }
 
 /// A GET and what to answer it with.
@@ -90,20 +115,22 @@ impl Poll {
 }
 
 impl Outbound {
-    pub(crate) fn new(revision: Revision, base64: bool, high_mark: usize, hard_limit: usize) -> Self {
+    pub(crate) fn new(revision: Revision, base64: bool, bounds: Bounds) -> Self {
         Self {
             revision,
             base64,
-            high_mark,
-            hard_limit,
+            bounds,
             queue: VecDeque::new(),
             queued: 0,
+            has_volatile: false,
             main: Main::Polling(None),
             candidate: None,
             end: None,
             noted: false,
             slow: false,
             overflowed: false,
+            stuck: None,
+            overseen: false,
         }
     }
 
@@ -111,9 +138,31 @@ impl Outbound {
         self.base64
     }
 
-    /// Queues an item. Returns whether the caller must see to a flush.
+    /// Queues an item of the application's. Returns whether the caller must see to a flush.
     pub(crate) fn push(&mut self, item: Item) -> bool {
+        self.takes(&item) && self.fits(item.weight()) && self.append(item)
+    }
+
+    /// Queues an item of the session's, which the peer waits for. Returns as [`Self::push`] does.
+    pub(crate) fn push_own(&mut self, item: Item) -> bool {
         self.takes(&item) && self.append(item)
+    }
+
+    /// Whether so many bytes more may wait, or shall be dropped.
+    fn fits(&mut self, bytes: usize) -> bool {
+        self.bounds.at_limit == SlowConsumer::Disconnect || {
+            self.make_room(bytes);
+            self.buffered() + bytes <= self.bounds.hard_limit
+        }
+    }
+
+    /// Drops what may be dropped, if there is no room for so many bytes.
+    fn make_room(&mut self, bytes: usize) {
+        if self.has_volatile && self.buffered() + bytes > self.bounds.hard_limit {
+            self.has_volatile = false;
+            self.queue.retain(|item| !item.volatile);
+            self.queued = self.queue.iter().map(Item::weight).sum();
+        }
     }
 
     fn append(&mut self, item: Item) -> bool {
@@ -121,27 +170,36 @@ impl Outbound {
         if item.is_marker() && self.queue.is_empty() && matches!(self.main, Main::Polling(_)) {
             return false;
         }
+        self.make_room(item.weight());
         self.queued += item.weight();
+        self.has_volatile |= item.volatile;
         self.queue.push_back(item);
-        if self.buffered() > self.hard_limit {
+        let limit = match self.bounds.at_limit {
+            SlowConsumer::Disconnect => self.bounds.hard_limit,
+            // What is the application's has been held back. A peer that has us answer without end is no better than others.
+            SlowConsumer::Drop => self.bounds.hard_limit + OWN_ROOM,
+        };
+        if self.buffered() > limit {
             self.overflowed = true;
             self.discard();
-        } else if self.buffered() > self.high_mark {
+        } else if self.buffered() > self.bounds.high_mark {
             self.slow = true;
         }
         !mem::replace(&mut self.noted, true)
     }
 
-    /// Whether an item would be queued, or dropped.
-    pub(crate) fn takes(&self, item: &Item) -> bool {
+    /// Whether an item would be queued, or dropped: a volatile one is, where it would have to wait, or others wait in number.
+    fn takes(&self, item: &Item) -> bool {
         let over = matches!(self.main, Main::Closed) || self.end.is_some() || self.overflowed;
-        !over && (!item.volatile || self.is_writable())
+        !over && (!item.volatile || (self.is_writable() && self.buffered() <= self.bounds.high_mark))
     }
 
-    /// Queues items, all of them or none. Returns whether the caller must see to a flush.
-    pub(crate) fn push_all(&mut self, items: &[Item]) -> bool {
-        items.first().is_some_and(|first| self.takes(first))
-            && items.iter().fold(false, |flush, item| self.append(item.clone()) | flush)
+    /// Queues items of the application's, all of them or none. Returns whether it did, and whether the caller must see to a
+    /// flush.
+    pub(crate) fn push_all(&mut self, items: &[Item]) -> (bool, bool) {
+        let taken =
+            items.first().is_some_and(|first| self.takes(first)) && self.fits(items.iter().map(Item::weight).sum());
+        (taken, taken && items.iter().fold(false, |flush, item| self.append(item.clone()) | flush))
     }
 
     /// Nothing is stuck: what is pushed now leaves now.
@@ -165,7 +223,7 @@ impl Outbound {
 
     /// The peer does not keep up, when so many bytes wait for it here and elsewhere.
     pub(crate) fn is_slow(&mut self, bytes: usize) -> bool {
-        self.slow |= bytes > self.high_mark && !matches!(self.main, Main::Closed);
+        self.slow |= bytes > self.bounds.high_mark && !matches!(self.main, Main::Closed);
         self.slow
     }
 
@@ -284,8 +342,12 @@ impl Outbound {
     /// The socket of a lane takes bytes again (or a host has sent so many).
     pub(crate) fn writable(&mut self, wire: WireId, sent: usize) {
         if let Some(lane) = self.lane(wire) {
+            let before = lane.buffered();
             lane.writable(sent);
             lane.flush();
+            if lane.buffered() < before {
+                self.progressed();
+            }
         }
         self.noted = true;
     }
@@ -314,6 +376,7 @@ impl Outbound {
             lane.blocked = false;
             lane.settle();
         }
+        self.progressed();
         self.noted = true;
     }
 
@@ -322,14 +385,29 @@ impl Outbound {
         self.lane(wire).is_some_and(|lane| lane.blocked)
     }
 
+    /// Bytes of a lane have left, though not all that are pending.
+    pub(crate) fn progressed(&mut self) {
+        if self.stuck.is_some() {
+            self.stuck = Some(Instant::now());
+        }
+    }
+
+    /// Since when nothing has left of what waits. With `None` whoever looked after it need not any more: a flush will say when
+    /// there is something to look after again.
+    pub(crate) fn oversee(&mut self) -> Option<Instant> {
+        self.overseen = self.stuck.is_some();
+        self.stuck
+    }
+
     /// Writes what can be written. `elsewhere` are bytes that wait, but not here yet.
     pub(crate) fn flush(&mut self, elsewhere: usize) -> Flushed {
         self.noted = false;
         let mut flushed = Flushed::default();
         if self.overflowed && !matches!(self.main, Main::Closed) {
-            flushed.broken = Some("slow consumer: outbound queue over the hard limit".into());
+            flushed.overflowed = true;
             return flushed;
         }
+        let before = self.buffered();
         match &mut self.main {
             Main::Polling(waiting) => {
                 if !(self.queue.is_empty() && self.end.is_none())
@@ -337,6 +415,7 @@ impl Outbound {
                 {
                     let mut items: Vec<_> = mem::take(&mut self.queue).into();
                     self.queued = 0;
+                    self.has_volatile = false;
                     let end = match &self.end {
                         // A GET that comes for what was queued when the end was decided gets that, and the next one the end.
                         Some(End { late: true, .. }) if !items.is_empty() => None,
@@ -370,9 +449,16 @@ impl Outbound {
         if self.queue.is_empty() && self.queue.capacity() > 0 {
             self.queue = VecDeque::new();
         }
-        if self.slow && self.buffered() + elsewhere <= self.high_mark / 2 {
+        if self.slow && self.buffered() + elsewhere <= self.bounds.high_mark / 2 {
             self.slow = false;
             flushed.drained = true;
+        }
+        let left = self.buffered();
+        if left == 0 {
+            self.stuck = None;
+        } else if self.stuck.is_none() || left < before {
+            self.stuck = Some(Instant::now());
+            flushed.stuck = !mem::replace(&mut self.overseen, true);
         }
         flushed
     }
@@ -380,6 +466,7 @@ impl Outbound {
     fn discard(&mut self) {
         self.queue = VecDeque::new();
         self.queued = 0;
+        self.has_volatile = false;
     }
 
     fn lane(&mut self, wire: WireId) -> Option<&mut Lane> {
@@ -390,3 +477,7 @@ impl Outbound {
         main.into_iter().chain(&mut self.candidate).find(|lane| lane.id == wire)
     }
 }
+
+/// Bytes that may wait above the hard limit where the application's events are dropped there: what the session itself says,
+/// which is some hundred bytes for each namespace.
+const OWN_ROOM: usize = 256 << 10;

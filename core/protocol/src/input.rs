@@ -70,6 +70,8 @@ pub enum Cause {
     Closed,
     /// It broke; what is known about it.
     Error(Cow<'static, str>),
+    /// The driver gave it up, for the peer does not take what is sent to it.
+    Slow(Cow<'static, str>),
 }
 
 /// What the driver of a session must do, in this order.

@@ -17,10 +17,14 @@ pub enum Reason {
     ParseError,
     /// No heartbeat in time.
     PingTimeout,
+    /// The peer sent more events than it may. None of the originals' reasons: they have no such limit.
+    RateLimited,
     /// The server disconnected the socket.
     ServerNamespaceDisconnect,
     /// The server shuts down.
     ServerShuttingDown,
+    /// More waits for the peer than the server keeps, or it takes nothing at all. None of the originals' reasons either.
+    SlowConsumer,
     /// The peer closed the connection.
     TransportClose,
     /// The connection broke, or the peer misused its transport.
@@ -37,18 +41,22 @@ impl Reason {
                 Self::ForcedServerClose => "forced server close",
                 Self::ParseError => "parse error",
                 Self::PingTimeout => "ping timeout",
+                Self::RateLimited => "rate limited",
                 Self::ServerNamespaceDisconnect => "server namespace disconnect",
                 Self::ServerShuttingDown => "server shutting down",
+                Self::SlowConsumer => "slow consumer",
                 Self::TransportClose => "transport close",
                 Self::TransportError => "transport error",
             },
-            // python-socketio knows five reasons (`Server.reason`).
+            // python-socketio knows five reasons (`Server.reason`); two are ours.
             Dialect::Python => match self {
                 Self::ClientNamespaceDisconnect => "client disconnect",
                 Self::ServerNamespaceDisconnect | Self::ServerShuttingDown | Self::ForcedServerClose => {
                     "server disconnect"
                 }
                 Self::PingTimeout => "ping timeout",
+                Self::RateLimited => "rate limited",
+                Self::SlowConsumer => "slow consumer",
                 Self::TransportClose => "transport close",
                 Self::ForcedClose | Self::ParseError | Self::TransportError => "transport error",
             },
@@ -61,7 +69,9 @@ impl Reason {
             Self::ForcedClose
             | Self::ForcedServerClose
             | Self::PingTimeout
+            | Self::RateLimited
             | Self::ServerShuttingDown
+            | Self::SlowConsumer
             | Self::TransportClose
             | Self::TransportError => true,
             Self::ClientNamespaceDisconnect | Self::ParseError | Self::ServerNamespaceDisconnect => false,

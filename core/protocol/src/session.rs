@@ -361,6 +361,7 @@ impl Session {
                 let (reason, detail) = match cause {
                     Cause::Closed => (Reason::TransportClose, None),
                     Cause::Error(detail) => (self.settings.dialect.broken_transport_reason(), Some(detail)),
+                    Cause::Slow(detail) => (Reason::SlowConsumer, Some(detail)),
                 };
                 self.fail(reason, detail);
             }

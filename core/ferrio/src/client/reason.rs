@@ -51,7 +51,11 @@ impl From<Reason> for DisconnectReason {
             Reason::TransportClose => Self::TransportClose,
             Reason::TransportError => Self::TransportError,
             Reason::ParseError => Self::ParseError,
-            Reason::ForcedClose | Reason::ForcedServerClose | Reason::ServerShuttingDown => Self::ForcedClose,
+            Reason::ForcedClose
+            | Reason::ForcedServerClose
+            | Reason::RateLimited
+            | Reason::ServerShuttingDown
+            | Reason::SlowConsumer => Self::ForcedClose,
             Reason::ClientNamespaceDisconnect => Self::ClientDisconnect,
             Reason::ServerNamespaceDisconnect => Self::ServerDisconnect,
         }

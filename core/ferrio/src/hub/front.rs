@@ -21,7 +21,7 @@ use crate::net::exchange::{BodyError, Exchange, Head, Headers, Responder, Respon
 use crate::net::refusal::Refusal;
 use crate::net::request::{self, Action, Candidate, Content, Request, Route};
 use crate::net::{Accepted, Decide, Front, Link, websocket};
-use crate::outbound::{Outbound, Waiting};
+use crate::outbound::{Bounds, Outbound, Waiting};
 
 impl Hub {
     /// A WebSocket handshake that the application may refuse, then `decide` hears.
@@ -117,7 +117,7 @@ impl Hub {
                 max_payload: settings.limits.max_payload as u64,
             };
             let session = Session::server(settings, &handshake, revision, transport, Instant::now());
-            let mut outbound = Outbound::new(revision, base64, config.high_mark, config.hard_limit);
+            let mut outbound = Outbound::new(revision, base64, Bounds::of(&config));
             fit(&mut outbound, way);
             Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, outbound)))
         };

@@ -1,6 +1,8 @@
 //! What a client may cost.
 
-use ferrio::{Data, Reason, Socket, State};
+use std::time::Duration;
+
+use ferrio::{Data, Reason, SlowConsumer, Socket, State};
 
 use crate::support::{Client, Host, Journal, journal};
 
@@ -25,10 +27,87 @@ fn a_client_that_does_not_read_is_closed_and_nobody_else() {
         quick.expect(&expected);
         most = most.max(slow_socket.buffered());
     }
-    assert_eq!(read.next(), format!("{} transport error", slow.id));
+    assert_eq!(read.next(), format!("{} slow consumer", slow.id));
     assert!(most <= 10 * PIECE, "{most}");
     quick.send("41");
     assert_eq!(read.next(), format!("{} client namespace disconnect", quick.id));
+}
+
+#[test]
+fn a_client_that_does_not_read_may_miss_events_instead() {
+    const PIECE: usize = 100_000;
+    let host = Host::with(|builder| builder.high_mark(PIECE).hard_limit(10 * PIECE).slow_consumer(SlowConsumer::Drop));
+    let mut client = host.client();
+    let socket = host.server.of("/").socket(&client.id).unwrap();
+    let padding = "x".repeat(PIECE);
+    let mut sent = 0;
+    // Until one has been dropped for certain: then nothing more waits than before.
+    let mut before = 0;
+    loop {
+        socket.emit("piece", (sent, &padding)).unwrap();
+        sent += 1;
+        let waiting = socket.buffered();
+        assert!(waiting <= 10 * PIECE, "{waiting}");
+        if waiting == before && waiting > 9 * PIECE {
+            break;
+        }
+        before = waiting;
+    }
+    let number = |text: String| text[11..].split(',').next().unwrap().parse::<usize>().unwrap();
+    // What it gets until there is room again is the beginning, in order.
+    for expected in 0..sent / 2 {
+        assert_eq!(number(client.text()), expected);
+    }
+    socket.emit("last", ()).unwrap();
+    let mut expected = sent / 2;
+    loop {
+        let text = client.text();
+        if text == r#"42["last"]"# {
+            break;
+        }
+        assert_eq!(number(text), expected);
+        expected += 1;
+    }
+    assert!(expected < sent, "none was dropped");
+    assert!(socket.is_connected());
+}
+
+#[test]
+fn volatile_events_go_first() {
+    const PIECE: usize = 100_000;
+    let host = Host::with(|builder| builder.high_mark(8 * PIECE).hard_limit(10 * PIECE));
+    host.server.on("pour", |socket: Socket| {
+        let padding = "x".repeat(PIECE);
+        // Within one turn nothing leaves: all of this waits at the same time, and would be too much.
+        for _ in 0..20 {
+            socket.volatile().emit("volatile", &padding)?;
+        }
+        for _ in 0..9 {
+            socket.emit("piece", &padding)?;
+        }
+        Ok::<_, ferrio::EmitError>(())
+    });
+    let mut client = host.client();
+    client.send(r#"421["pour"]"#);
+    for _ in 0..9 {
+        assert!(client.text().starts_with(r#"42["piece","#));
+    }
+    client.expect("431[]");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_closed_in_time() {
+    let (journal, read) = journal();
+    let host = Host::with(|builder| builder.write_timeout(Duration::from_millis(100)).state(journal));
+    host.server.on_disconnect(|socket: Socket, reason: Reason, State(journal): State<Journal>| {
+        journal.write(format!("{} {reason}", socket.id()));
+    });
+    let (stalled, mut other) = (host.client(), host.client());
+    // More than the kernel takes for it, less than the hard limit.
+    host.server.of("/").socket(&stalled.id).unwrap().emit("piece", "x".repeat(12 << 20)).unwrap();
+    assert_eq!(read.next(), format!("{} slow consumer", stalled.id));
+    host.server.emit("hi", ()).unwrap();
+    other.expect(r#"42["hi"]"#);
 }
 
 #[test]
