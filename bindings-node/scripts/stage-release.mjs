@@ -42,7 +42,8 @@ for (const name of found) {
 }
 
 const folder = begin("ferrio");
-for (const name of ["dist", "wrapper.mjs", "README.md", "DIFFERENCES.md"])
+const faces = readdirSync(root).filter((name) => /^(wrapper|client[^/]*)\.(mjs|cjs|d\.mts)$/.test(name));
+for (const name of ["dist", ...faces, "README.md", "DIFFERENCES.md"])
   cpSync(join(root, name), join(folder, name), { recursive: true });
 manifest(folder, {
   ...main,

@@ -97,6 +97,34 @@ describe("package", { skip: isOriginal && "ferrio's own" }, () => {
       console.log(io.sockets.name);
     `;
     assert.deepEqual(run(at, "program.mjs", esm), { status: 0, stdout: "/\n", stderr: "" });
+    const client = `
+      import { Server } from "ferrio";
+      import connect, { io, WebSocket } from "ferrio/client";
+      import { createRequire } from "node:module";
+      console.log(io === connect, createRequire(import.meta.url)("ferrio/client") === io, typeof WebSocket);
+      const server = new Server(0);
+      server.on("connection", (socket) => socket.emit("hello", "from ferrio"));
+      server.httpServer.on("listening", () => {
+        const socket = io("http://127.0.0.1:" + server.httpServer.address().port);
+        socket.on("hello", (text) => {
+          console.log(text);
+          socket.disconnect();
+          server.close();
+        });
+      });
+    `;
+    const greeting = { status: 0, stdout: "true true function\nfrom ferrio\n", stderr: "" };
+    assert.deepEqual(run(at, "client.mjs", client), greeting);
+    const browser = spawnSync(
+      process.execPath,
+      [
+        "--conditions=browser",
+        "-e",
+        'import("ferrio/client").then((ours) => import("socket.io-client").then(({ io }) => console.log(ours.io === io)))',
+      ],
+      { cwd: at, encoding: "utf8" },
+    );
+    assert.equal(browser.stdout, "true\n");
     // Deep imports are blocked, as in the original.
     const deep = 'try { require("ferrio/dist/socket") } catch ({ code }) { console.log(code) }';
     assert.equal(run(at, "deep.cjs", deep).stdout, "ERR_PACKAGE_PATH_NOT_EXPORTED\n");
@@ -109,6 +137,12 @@ describe("package", { skip: isOriginal && "ferrio's own" }, () => {
       writeFileSync(
         join(at, `typed.${extension}`),
         `import { Server, type Socket } from "ferrio";
+         import { io as connect, Manager, type Socket as Client } from "ferrio/client";
+         const client: Client<{ hi: (n: number) => void }, { ask: (done: (text: string) => void) => void }> =
+           connect("http://localhost", { autoConnect: false });
+         client.on("hi", (n) => n.toFixed());
+         client.emitWithAck("ask").then((text) => text.trim());
+         new Manager("http://localhost", { autoConnect: false }).socket("/x").io.engine?.transport.name;
          const io: Server<{ hi: (n: number) => void }> = new Server();
          io.on("connection", (socket: Socket<{ hi: (n: number) => void }>) => { socket.on("hi", (n) => n.toFixed()); });
          // @ts-expect-error no such event
@@ -168,7 +202,7 @@ describe("package", { skip: isOriginal && "ferrio's own" }, () => {
       cpSync(join(folder, "node_modules", dependency), join(modules, dependency), { recursive: true });
     }
     for (const dependency of readdirSync(join(folder, "node_modules"))) {
-      if (/^(vary|object-assign|ms|mime-|negotiator)/.test(dependency)) {
+      if (/^(vary|object-assign|ms|mime-|negotiator|content-type)/.test(dependency)) {
         cpSync(join(folder, "node_modules", dependency), join(modules, dependency), { recursive: true });
       }
     }

@@ -1,0 +1,2 @@
+export * from "./dist/client/index.js";
+export { io as default } from "./dist/client/index.js";

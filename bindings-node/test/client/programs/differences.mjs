@@ -1,0 +1,2 @@
+// What programs may show otherwise, as in ../../programs/differences.mjs.
+export const DIFFERENCES = [];
