@@ -1,27 +1,26 @@
 //! The task of a client: see [`manager`](super::manager). Connecting and coming back are here, namespaces in `members`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use ferrio_protocol::engine::Transport;
+use ferrio_protocol::session::Layer;
 use ferrio_protocol::{Backoff, Event, Reason, Text};
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::Sleep;
 
+use super::alarm::Alarm;
+use super::attempt::{Attempt, Plan};
 use super::cookies::Cookies;
-use super::engine::Engine;
+use super::engine::{Engine, News};
 use super::failure::Failure;
-use super::http::Http;
 use super::manager::{Order, Shared};
 use super::member::{Member, Standing};
 use super::observer::Observer;
-use super::options::Options;
 use super::reason::DisconnectReason;
 use super::target::Target;
 use super::websocket::fill;
@@ -49,14 +48,15 @@ pub(super) struct Actor {
 pub(super) enum Phase {
     Idle,
     Waiting { until: Instant },
-    Connecting { engine: Box<Engine>, until: Option<Instant>, others: VecDeque<Transport> },
+    Connecting(Attempt),
     Open(Box<Engine>),
 }
 
 impl Phase {
     pub(super) fn engine(&mut self) -> Option<&mut Engine> {
         match self {
-            Self::Connecting { engine, .. } | Self::Open(engine) => Some(engine),
+            Self::Connecting(attempt) => Some(attempt.engine()),
+            Self::Open(engine) => Some(engine),
             Self::Idle | Self::Waiting { .. } => None,
         }
     }
@@ -141,7 +141,7 @@ impl Actor {
         let own = match &self.phase {
             Phase::Idle => None,
             Phase::Waiting { until } => Some(*until),
-            Phase::Connecting { engine, until, .. } => engine.deadline().into_iter().chain(*until).min(),
+            Phase::Connecting(attempt) => attempt.deadline(),
             Phase::Open(engine) => engine.deadline(),
         };
         let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
@@ -156,14 +156,14 @@ impl Actor {
             self.take_events();
         }
         match &self.phase {
-            Phase::Connecting { until: Some(until), .. } if *until <= now => {
-                if let Phase::Connecting { mut engine, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
-                    engine.close(now);
+            Phase::Connecting(attempt) if attempt.is_late(now) => {
+                if let Phase::Connecting(mut attempt) = std::mem::replace(&mut self.phase, Phase::Idle) {
+                    attempt.engine().close(false, now);
                 }
                 self.attempt_failed(&Failure::Timeout);
             }
             Phase::Waiting { until } if *until <= now => self.come_back(),
-            Phase::Idle | Phase::Waiting { .. } | Phase::Connecting { .. } | Phase::Open(_) => {}
+            Phase::Idle | Phase::Waiting { .. } | Phase::Connecting(_) | Phase::Open(_) => {}
         }
         while let Some(timer) = self.timers.first_entry()
             && timer.key().0 <= now
@@ -185,23 +185,14 @@ impl Actor {
 
     fn attempt(&mut self) {
         let options = self.shared.options.lock().clone();
-        let until = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let others: VecDeque<_> = options.transports.iter().copied().collect();
-        self.try_transports(&options, others, until);
+        let (target, cookies) = (self.target.clone(), Arc::clone(&self.cookies));
+        let attempt = Attempt::begin(Plan { target, options, layer: Layer::SocketIo, cookies });
+        self.go_on(attempt);
     }
 
-    /// Opens a connection by the first of these transports.
-    fn try_transports(&mut self, options: &Options, mut transports: VecDeque<Transport>, until: Option<Instant>) {
-        let opened = match transports.pop_front() {
-            None => Err(Failure::Url { url: self.target.place(), why: "no transport is allowed".into() }),
-            Some(transport) => Http::new(self.target.clone(), options, &self.cookies)
-                .map(|http| Engine::open(http, transport, options, Instant::now())),
-        };
-        match opened {
-            Ok(engine) => {
-                let others = if options.try_all_transports { transports } else { VecDeque::new() };
-                self.phase = Phase::Connecting { engine: Box::new(engine), until, others };
-            }
+    fn go_on(&mut self, attempt: Result<Attempt, Failure>) {
+        match attempt {
+            Ok(attempt) => self.phase = Phase::Connecting(attempt),
             Err(failure) => self.attempt_failed(&failure),
         }
     }
@@ -250,8 +241,11 @@ impl Actor {
     // What a connection brings.
 
     pub(super) fn take_events(&mut self) {
-        while let Some(event) = self.phase.engine().and_then(Engine::next_event) {
-            self.event(event);
+        while let Some(news) = self.phase.engine().and_then(Engine::next_news) {
+            match news {
+                News::Event(event) => self.event(event),
+                News::Upgrading | News::UpgradeFailed(_) => {}
+            }
         }
     }
 
@@ -271,7 +265,8 @@ impl Actor {
     }
 
     fn opened(&mut self, sid: &Text) {
-        let Phase::Connecting { engine, .. } = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        let Phase::Connecting(attempt) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
+        let engine = attempt.opened();
         let transport = engine.transport();
         self.phase = Phase::Open(engine);
         let attempt = self.backoff.attempts();
@@ -289,17 +284,8 @@ impl Actor {
 
     fn closed(&mut self, reason: Reason, detail: Option<&str>) {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Open(engine) => self.lost(engine.reason(reason), detail),
-            Phase::Connecting { mut engine, until, others } => {
-                let failure = engine.failure(detail);
-                if others.is_empty() {
-                    self.attempt_failed(&failure);
-                } else {
-                    tracing::debug!(%failure, "the next transport");
-                    let options = self.shared.options.lock().clone();
-                    self.try_transports(&options, others, until);
-                }
-            }
+            Phase::Open(engine) => self.lost(engine.reason(reason).into(), detail),
+            Phase::Connecting(attempt) => self.go_on(attempt.go_on(detail)),
             Phase::Idle | Phase::Waiting { .. } => {}
         }
     }
@@ -316,7 +302,7 @@ impl Actor {
 
     fn close_engine(&mut self) {
         if let Some(engine) = self.phase.engine() {
-            engine.close(Instant::now());
+            engine.close(false, Instant::now());
         }
     }
 
@@ -330,17 +316,17 @@ impl Actor {
         self.backoff.reset();
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Open(mut engine) => {
-                self.goodbye = engine.close(Instant::now());
+                self.goodbye = engine.close(false, Instant::now());
                 self.observer.closed(DisconnectReason::ForcedClose, None);
             }
-            Phase::Connecting { mut engine, .. } => self.goodbye = engine.close(Instant::now()),
+            Phase::Connecting(mut attempt) => self.goodbye = attempt.engine().close(false, Instant::now()),
             Phase::Idle | Phase::Waiting { .. } => {}
         }
     }
 
     fn shut_down(&mut self) {
         if let Some(engine) = self.phase.engine() {
-            engine.close(Instant::now());
+            engine.close(false, Instant::now());
         }
         for index in 0..self.members.len() {
             self.abandon(index);
@@ -353,27 +339,4 @@ fn random() -> f64 {
     let mut bytes = [0; 4];
     fill(&mut bytes);
     f64::from(u32::from_ne_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// A timer that is set anew only for an earlier time: one that has moved on is noticed when the old one strikes.
-#[derive(Default)]
-struct Alarm(Option<(Instant, Pin<Box<Sleep>>)>);
-
-impl Alarm {
-    /// Ready at `deadline`, or sooner.
-    fn poll(&mut self, deadline: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = deadline else {
-            self.0 = None;
-            return Poll::Pending;
-        };
-        if self.0.as_ref().is_none_or(|(at, _)| *at > deadline) {
-            self.0 = Some((deadline, Box::pin(tokio::time::sleep_until(deadline.into()))));
-        }
-        let struck = self.0.as_mut().is_none_or(|(_, sleep)| sleep.as_mut().poll(context).is_ready());
-        if struck {
-            self.0 = None;
-            return Poll::Ready(());
-        }
-        Poll::Pending
-    }
 }

@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
+use super::options::Family;
 use super::proxy::Proxy;
 use super::target::Target;
 use crate::net::Stream;
@@ -23,17 +24,32 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// Head of a proxy's answer.
 const LONGEST_ANSWER: usize = 8 << 10;
 
+/// Where connections may come from, and lead to.
+#[derive(Clone, Copy, Default)]
+pub(super) struct From {
+    pub(super) address: Option<IpAddr>,
+    pub(super) family: Option<Family>,
+}
+
+/// How to speak TLS.
+pub(super) struct Secure {
+    pub(super) config: Arc<ClientConfig>,
+    /// The name that the server's certificate is to be for, if it is not the host's.
+    pub(super) name: Option<String>,
+}
+
 /// Opens a stream to the server.
 pub(super) async fn dial(
     target: &Target,
+    from: From,
     proxy: Option<&Proxy>,
-    tls: Option<&Arc<ClientConfig>>,
+    tls: Option<&Secure>,
 ) -> Result<Box<dyn Stream>, Failure> {
     let tcp = match proxy {
-        None => {
-            connect(&target.host, target.port).await.map_err(|error| Failure::unreachable(target.place(), &error))?
-        }
-        Some(proxy) => tunnel(target, proxy).await.map_err(|error| Failure::Proxy {
+        None => connect(&target.host, target.port, from)
+            .await
+            .map_err(|error| Failure::unreachable(target.place(), &error))?,
+        Some(proxy) => tunnel(target, from, proxy).await.map_err(|error| Failure::Proxy {
             proxy: format!("{}:{}", proxy.host, proxy.port),
             host: target.place(),
             why: error.to_string(),
@@ -41,22 +57,24 @@ pub(super) async fn dial(
     };
     // An emit is not to wait for the answer to the one before.
     let _ = tcp.set_nodelay(true);
-    let Some(config) = tls.filter(|_| target.secure) else { return Ok(Box::new(tcp)) };
+    let Some(Secure { config, name: tls_name }) = tls.filter(|_| target.secure) else { return Ok(Box::new(tcp)) };
     let failed = |why: String| Failure::Tls { host: target.place(), why };
-    let name = ServerName::try_from(target.host.clone()).map_err(|error| failed(error.to_string()))?;
+    let host = tls_name.as_ref().unwrap_or(&target.host);
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
     let stream = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
     Ok(Box::new(stream.map_err(|error| failed(error.to_string()))?))
 }
 
 /// The first address that answers.
-async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut addresses = interleaved(tokio::net::lookup_host((host, port)).await?);
+async fn connect(host: &str, port: u16, from: From) -> io::Result<TcpStream> {
+    let known = tokio::net::lookup_host((host, port)).await?;
+    let mut addresses = interleaved(known.filter(|address| from.reaches(*address)));
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     // Attempts that are overtaken end with the set.
     let mut attempts = JoinSet::new();
     loop {
         if let Some(address) = addresses.pop_front() {
-            attempts.spawn(TcpStream::connect(address));
+            attempts.spawn(from.connect(address));
         }
         let ended = if addresses.is_empty() {
             attempts.join_next().await
@@ -73,6 +91,21 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
             None if addresses.is_empty() => return Err(last),
             None => {}
         }
+    }
+}
+
+impl From {
+    fn reaches(self, address: SocketAddr) -> bool {
+        let family =
+            self.family.or_else(|| self.address.map(|own| if own.is_ipv6() { Family::V6 } else { Family::V4 }));
+        family.is_none_or(|family| address.is_ipv6() == (family == Family::V6))
+    }
+
+    async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        let Some(own) = self.address else { return TcpStream::connect(address).await };
+        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+        socket.bind((own, 0).into())?;
+        socket.connect(address).await
     }
 }
 
@@ -93,8 +126,8 @@ fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> VecDeque<SocketAd
 }
 
 /// A tunnel through a proxy.
-async fn tunnel(target: &Target, proxy: &Proxy) -> io::Result<TcpStream> {
-    let mut tcp = connect(&proxy.host, proxy.port).await?;
+async fn tunnel(target: &Target, from: From, proxy: &Proxy) -> io::Result<TcpStream> {
+    let mut tcp = connect(&proxy.host, proxy.port, from).await?;
     let place = target.place();
     let authorization = match &proxy.authorization {
         Some(value) => format!("proxy-authorization: {value}\r\n"),

@@ -1,15 +1,16 @@
 //! One connection: the session's machine, and the transports that it is driven by.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use ferrio_protocol::engine::Transport;
+use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::{Layer, Settings};
 use ferrio_protocol::socket::{Payload, Serializer};
-use ferrio_protocol::{Cause, Dialect, Event, Fault, Input, Message, Output, Reason, Session, Text};
+use ferrio_protocol::{Cause, Dialect, Event, Fault, Input, Message, Output, Reason, Session, Text, Via};
 
 use tokio::task::JoinHandle;
 
@@ -17,13 +18,12 @@ use super::failure::Failure;
 use super::http::Http;
 use super::link::{Happening, Link};
 use super::options::Options;
-use super::reason::DisconnectReason;
 
 /// One connection, until its end.
 pub(super) struct Engine {
     session: Session,
     link: Link,
-    events: VecDeque<Event>,
+    news: VecDeque<News>,
     deadline: Option<Instant>,
     /// Whether to leave polling, and how long that may take.
     upgrade: Option<Duration>,
@@ -32,11 +32,21 @@ pub(super) struct Engine {
     serializer: Serializer,
 }
 
+/// What an [`Engine`] has to tell.
+pub(super) enum News {
+    /// Of the session.
+    Event(Event),
+    /// The server has answered on a WebSocket beside polling: what follows goes over it as soon as polling stands still.
+    Upgrading,
+    /// Polling goes on, for this reason.
+    UpgradeFailed(Cow<'static, str>),
+}
+
 /// A connection gives others their turn after so many of its packets.
 const BURST: usize = 64;
 
 impl Engine {
-    pub(super) fn open(http: Http, transport: Transport, options: &Options, now: Instant) -> Self {
+    pub(super) fn open(http: Http, transport: Transport, options: &Options, layer: Layer, now: Instant) -> Self {
         // A long time, not an infinite one: the clock must be able to add it up.
         let forever = Duration::from_secs(365 * 24 * 3600);
         let settings = Settings {
@@ -49,7 +59,7 @@ impl Engine {
             connect_timeout: forever,
             close_timeout: Duration::ZERO,
             allow_upgrades: options.upgrade,
-            layer: Layer::SocketIo,
+            layer,
             serializer: options.serializer,
             initial: None,
             watch: false,
@@ -57,8 +67,8 @@ impl Engine {
         let upgrade = options.upgrade && options.transports.contains(&Transport::WebSocket);
         let mut engine = Self {
             session: Session::client(Arc::new(settings), transport, now),
-            link: Link::open(Arc::new(http), transport, options.limits.max_payload),
-            events: VecDeque::new(),
+            link: Link::open(Arc::new(http), transport),
+            news: VecDeque::new(),
             deadline: None,
             upgrade: upgrade.then_some(options.upgrade_timeout),
             faulty: false,
@@ -88,12 +98,32 @@ impl Engine {
 
     /// Queues an event; polling sends it.
     pub(super) fn send_event(&mut self, nsp: &Text, id: Option<u64>, payload: Payload) {
-        self.link.send(&Item::message(Message::event(nsp, id, payload, self.serializer)));
+        self.send(&Item::message(Message::event(nsp, id, payload, self.serializer)));
     }
 
     /// Queues an answer.
     pub(super) fn send_ack(&mut self, nsp: &Text, id: u64, payload: Payload) {
-        self.link.send(&Item::message(Message::ack(nsp, id, payload, self.serializer)));
+        self.send(&Item::message(Message::ack(nsp, id, payload, self.serializer)));
+    }
+
+    /// Queues messages that are none of Socket.IO's.
+    pub(super) fn send_raw(&mut self, data: Vec<Frame>) {
+        for message in Message::raw(data) {
+            self.send(&Item::message(message));
+        }
+    }
+
+    fn send(&mut self, item: &Item) {
+        if self.session.is_watched() {
+            let Self { news, .. } = self;
+            item.packets(|packet| news.push_back(News::Event(Event::Packet { sent: true, packet })));
+        }
+        self.link.send(item);
+    }
+
+    /// Whether each packet is told, too: see [`Session::watch`].
+    pub(super) fn watch(&mut self, on: bool) {
+        self.session.watch(on);
     }
 
     /// Asks the machine for something.
@@ -103,20 +133,25 @@ impl Engine {
         result
     }
 
-    /// Ends it; what waits is sent first, by the task that is given back.
-    pub(super) fn close(&mut self, now: Instant) -> Option<JoinHandle<()>> {
-        self.drive(|session| session.close(Reason::ForcedClose, false, now));
+    /// Ends it; what waits is sent first, by the task that is given back, or dropped.
+    pub(super) fn close(&mut self, discard: bool, now: Instant) -> Option<JoinHandle<()>> {
+        self.drive(|session| session.close(Reason::ForcedClose, discard, now));
+        self.goodbye()
+    }
+
+    /// The task that sees the connection off, once it has ended.
+    pub(super) fn goodbye(&mut self) -> Option<JoinHandle<()>> {
         self.link.goodbye.take()
     }
 
     /// What happened.
-    pub(super) fn next_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    pub(super) fn next_news(&mut self) -> Option<News> {
+        self.news.pop_front()
     }
 
-    /// Why it ended, as a socket sees it.
-    pub(super) fn reason(&self, reason: Reason) -> DisconnectReason {
-        if self.faulty { DisconnectReason::ParseError } else { reason.into() }
+    /// Why it ended: a fault of the server's is its packets', whatever the session did about it.
+    pub(super) fn reason(&self, reason: Reason) -> Reason {
+        if self.faulty { Reason::ParseError } else { reason }
     }
 
     /// Why it never opened.
@@ -127,16 +162,27 @@ impl Engine {
         })
     }
 
-    /// Ready when something has happened.
+    /// Ready when something has happened. Writes what waits, too.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BURST {
             match self.link.poll(context) {
                 Poll::Ready(happening) => self.happened(happening),
-                Poll::Pending if self.events.is_empty() => return Poll::Pending,
+                Poll::Pending if self.news.is_empty() => return Poll::Pending,
                 Poll::Pending => return Poll::Ready(()),
             }
         }
         Poll::Ready(())
+    }
+
+    /// Writes what waits and reads nothing. Ready when something has happened.
+    pub(super) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.link.poll_write(context) {
+            Poll::Ready(happening) => {
+                self.happened(happening);
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// The deadline has come.
@@ -154,6 +200,12 @@ impl Engine {
                 if let Cause::Error(error) = &cause {
                     tracing::debug!(%error, ?via, "a transport broke");
                 }
+                if via == Via::Candidate {
+                    self.news.push_back(News::UpgradeFailed(match &cause {
+                        Cause::Error(error) => error.clone(),
+                        Cause::Closed => "the server closed the WebSocket".into(),
+                    }));
+                }
                 Input::Closed { via, cause }
             }
         };
@@ -166,8 +218,17 @@ impl Engine {
                 Output::Send(item) => self.link.send(&item),
                 Output::SendCandidate(packet) => self.link.send_candidate(&packet),
                 Output::Switch => self.link.switch(),
-                Output::DropCandidate => self.link.drop_candidate(),
-                Output::Pause => self.link.pause(),
+                Output::DropCandidate => {
+                    self.link.drop_candidate();
+                    // Of a session that ends, nobody wants to know it.
+                    if self.session.is_open() {
+                        self.news.push_back(News::UpgradeFailed("the server did not answer the probe".into()));
+                    }
+                }
+                Output::Pause => {
+                    self.link.pause();
+                    self.news.push_back(News::Upgrading);
+                }
                 Output::Finish { end, discard } => self.link.finish(&end, discard),
                 Output::Event(event) => self.event(event),
                 Output::Wait(deadline) => {
@@ -205,6 +266,6 @@ impl Engine {
             | Event::Packet { .. }
             | Event::Closed { .. } => {}
         }
-        self.events.push_back(event);
+        self.news.push_back(News::Event(event));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use ferrio_protocol::engine::Transport;
@@ -13,28 +14,39 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use rustls::ClientConfig;
 
 use super::cookies::Cookies;
-use super::dial::dial;
+use super::dial::{From, Secure, dial};
 use super::failure::Failure;
-use super::options::Options;
+use super::options::{Options, TransportOptions};
 use super::proxy::Proxy;
 use super::target::{Target, push_pair};
+use crate::net::tls::TlsError;
 
 /// Of one attempt to connect and the connection that comes of it.
 pub(super) struct Http {
     target: Target,
     proxy: Option<Proxy>,
-    tls: Option<Arc<ClientConfig>>,
-    /// Path and query that all requests begin with.
-    base: String,
-    headers: HeaderMap,
+    tls: Option<Secure>,
+    /// Of polling, and of WebSockets.
+    routes: [Route; 2],
+    timestamp_requests: Option<bool>,
+    timestamp_param: String,
+    protocols: Vec<String>,
+    from: From,
+    request_timeout: Option<Duration>,
     /// Outlive the connection.
     cookies: Option<Arc<Mutex<Cookies>>>,
     max_body: usize,
     /// Connections that wait for the next request.
     idle: Mutex<Vec<Sender>>,
+}
+
+/// What the requests of one transport have in common.
+struct Route {
+    /// Path and query that they begin with.
+    base: String,
+    headers: HeaderMap,
 }
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -51,35 +63,64 @@ impl Http {
     pub(super) fn new(target: Target, options: &Options, jar: &Arc<Mutex<Cookies>>) -> Result<Self, Failure> {
         let proxy = options.proxy.choose(&target)?;
         let tls = match target.secure {
-            true => Some(
-                options.tls.build().map_err(|error| Failure::Tls { host: target.place(), why: error.to_string() })?,
-            ),
+            true => {
+                let failed = |error: TlsError| Failure::Tls { host: target.place(), why: error.to_string() };
+                Some(Secure { config: options.tls.build().map_err(failed)?, name: options.tls.name() })
+            }
             false => None,
         };
-        let mut query = target.query.clone();
-        for (key, value) in &options.query {
-            push_pair(&mut query, key, value);
-        }
-        push_pair(&mut query, "EIO", "4");
-        let slash = if options.add_trailing_slash { "/" } else { "" };
-        let base = format!("/{}{slash}?{query}", options.path.trim_matches('/'));
-        let mut headers = HeaderMap::new();
-        for (name, value) in &options.headers {
-            headers.append(name, value.clone());
-        }
-        if !headers.contains_key(HOST)
-            && let Ok(host) = HeaderValue::from_str(&target.authority)
-        {
-            headers.insert(HOST, host);
-        }
+        let routes =
+            [Transport::Polling, Transport::WebSocket].map(|transport| Route::new(&target, options, transport));
         let cookies = options.cookies.then(|| Arc::clone(jar));
-        let max_body = options.limits.max_payload;
-        Ok(Self { target, proxy, tls, base, headers, cookies, max_body, idle: Mutex::default() })
+        Ok(Self {
+            target,
+            proxy,
+            tls,
+            routes,
+            timestamp_requests: options.timestamp_requests,
+            timestamp_param: options.timestamp_param.clone(),
+            protocols: options.protocols.clone(),
+            from: From { address: options.local_address, family: options.family },
+            request_timeout: options.request_timeout,
+            cookies,
+            max_body: options.limits.max_payload,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Bytes of the largest message.
+    pub(super) fn max_message(&self) -> usize {
+        self.max_body
+    }
+
+    /// Sub-protocols to offer for a WebSocket.
+    pub(super) fn protocols(&self) -> &[String] {
+        &self.protocols
+    }
+
+    /// What the query of a request ends with.
+    pub(super) fn query(&self, transport: Transport, sid: Option<&str>) -> String {
+        let mut query = String::new();
+        push_pair(&mut query, "transport", transport.as_str());
+        if self.timestamp_requests.unwrap_or(transport == Transport::Polling) {
+            push_pair(&mut query, &self.timestamp_param, &unique());
+        }
+        if let Some(sid) = sid {
+            push_pair(&mut query, "sid", sid);
+        }
+        query
     }
 
     /// A request of long-polling; the body of its answer.
     pub(super) async fn poll(&self, method: Method, query: String, body: Bytes) -> Result<Bytes, Failure> {
-        let mut request = self.request(method.clone(), &query, body)?;
+        let polled = self.poll_forever(method, query, body);
+        let Some(limit) = self.request_timeout else { return polled.await };
+        let late = || Failure::transport(Transport::Polling, format!("no answer within {} ms", limit.as_millis()));
+        tokio::time::timeout(limit, polled).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn poll_forever(&self, method: Method, query: String, body: Bytes) -> Result<Bytes, Failure> {
+        let mut request = self.request(Transport::Polling, method.clone(), &query, body)?;
         if method == Method::POST {
             let plain = HeaderValue::from_static("text/plain;charset=UTF-8");
             request.headers_mut().entry(http::header::CONTENT_TYPE).or_insert(plain);
@@ -107,7 +148,7 @@ impl Http {
 
     /// A request to become a WebSocket: the answer, and whatever becomes of the connection.
     pub(super) async fn upgrade(&self, query: String, extra: HeaderMap) -> Result<Response<Incoming>, Failure> {
-        let mut request = self.request(Method::GET, &query, Bytes::new())?;
+        let mut request = self.request(Transport::WebSocket, Method::GET, &query, Bytes::new())?;
         request.headers_mut().extend(extra);
         let (_, response) =
             self.exchange(self.open(Transport::WebSocket).await?, request, Transport::WebSocket).await?;
@@ -118,14 +159,21 @@ impl Http {
         Err(refusal(Transport::WebSocket, response).await)
     }
 
-    fn request(&self, method: Method, query: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
-        let uri = format!("{}&{query}", self.base);
+    fn request(
+        &self,
+        transport: Transport,
+        method: Method,
+        query: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let Route { base, headers } = &self.routes[usize::from(transport == Transport::WebSocket)];
+        let uri = format!("{base}&{query}");
         let mut request = Request::builder()
             .method(method)
             .uri(&uri)
             .body(Full::new(body))
             .map_err(|error| Failure::Url { url: format!("{}{uri}", self.target.authority), why: error.to_string() })?;
-        *request.headers_mut() = self.headers.clone();
+        headers.clone_into(request.headers_mut());
         if let Some(cookies) = &self.cookies
             && let Some(value) = cookies.lock().header(SystemTime::now())
             && let Ok(value) = HeaderValue::from_str(&value)
@@ -174,13 +222,47 @@ impl Http {
     }
 
     async fn open(&self, transport: Transport) -> Result<Sender, Failure> {
-        let stream = dial(&self.target, self.proxy.as_ref(), self.tls.as_ref()).await?;
+        let stream = dial(&self.target, self.from, self.proxy.as_ref(), self.tls.as_ref()).await?;
         let opened = http1::Builder::new().max_buf_size(64 << 10).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = opened.map_err(|error| Failure::transport(transport, reason(&error)))?;
         // Ends with its sender, or with the server.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
+}
+
+impl Route {
+    fn new(target: &Target, options: &Options, transport: Transport) -> Self {
+        let none = TransportOptions::default();
+        let own = options.by_transport.iter().find(|(of, _)| *of == transport).map_or(&none, |(_, own)| own);
+        let mut query = target.query.clone();
+        let common = options.query.iter().filter(|(key, _)| own.query.iter().all(|(other, _)| other != key));
+        for (key, value) in common.chain(&own.query) {
+            push_pair(&mut query, key, value);
+        }
+        push_pair(&mut query, "EIO", "4");
+        let slash = if options.add_trailing_slash { "/" } else { "" };
+        let path = own.path.as_ref().unwrap_or(&options.path);
+        let base = format!("/{}{slash}?{query}", path.trim_matches('/'));
+        let mut headers = HeaderMap::new();
+        for (name, value) in own.headers.as_ref().unwrap_or(&options.headers) {
+            headers.append(name, value.clone());
+        }
+        if !headers.contains_key(HOST)
+            && let Ok(host) = HeaderValue::from_str(&target.authority)
+        {
+            headers.insert(HOST, host);
+        }
+        Self { base, headers }
+    }
+}
+
+/// Keeps caches from answering for the server.
+fn unique() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+
+    let millis = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64);
+    format!("{millis:x}.{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn refusal(transport: Transport, response: Response<Incoming>) -> Failure {

@@ -9,9 +9,8 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Packet, Revision, Transport, payload};
@@ -22,13 +21,11 @@ use tokio::task::JoinHandle;
 
 use super::failure::Failure;
 use super::http::Http;
-use super::target::push_pair;
 use super::websocket::WebSocket;
 
 /// The transports of one connection.
 pub(super) struct Link {
     http: Arc<Http>,
-    max_message: usize,
     /// Known once the server's handshake is there.
     sid: Option<Text>,
     /// Bytes of one POST that the server takes.
@@ -84,10 +81,9 @@ const PACKETS: usize = 16;
 const GOODBYE: Duration = Duration::from_secs(2);
 
 impl Link {
-    pub(super) fn open(http: Arc<Http>, transport: Transport, max_message: usize) -> Self {
+    pub(super) fn open(http: Arc<Http>, transport: Transport) -> Self {
         let mut link = Self {
             http,
-            max_message,
             sid: None,
             max_post: usize::MAX,
             main: Main::Ended,
@@ -231,6 +227,20 @@ impl Link {
         self.poll_main(context)
     }
 
+    /// Writes what waits, and reads nothing: not a WebSocket's frames, nor the answer to a GET.
+    pub(super) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        match &mut self.main {
+            Main::WebSocket(socket) => match socket.poll_write(context) {
+                Poll::Ready(Err(error)) => {
+                    Poll::Ready(Happening::Closed(Via::Main, Cause::Error(error.to_string().into())))
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+            },
+            Main::Polling(_) => self.poll_posts(context),
+            Main::Dialing(_) | Main::Ended => Poll::Pending,
+        }
+    }
+
     fn poll_candidate(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
         match &mut self.candidate {
             Candidate::None => Poll::Pending,
@@ -280,32 +290,36 @@ impl Link {
     }
 
     fn poll_polling(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        if let Poll::Ready(happening) = self.poll_posts(context) {
+            return Poll::Ready(happening);
+        }
+        let Main::Polling(polling) = &mut self.main else { return Poll::Pending };
+        let got = polling.get.as_mut().map(|get| get.as_mut().poll(context));
+        match got {
+            Some(Poll::Ready(Ok(body))) => {
+                polling.get = None;
+                return Poll::Ready(Happening::Payload(body));
+            }
+            Some(Poll::Ready(Err(failure))) => return Poll::Ready(self.failed(failure)),
+            Some(Poll::Pending) | None => {}
+        }
+        if polling.pausing && !polling.paused && polling.get.is_none() && polling.post.is_none() {
+            polling.paused = true;
+            return Poll::Ready(Happening::Paused);
+        }
+        Poll::Pending
+    }
+
+    fn poll_posts(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
         loop {
             self.begin_requests();
             let Main::Polling(polling) = &mut self.main else { return Poll::Pending };
             let posted = polling.post.as_mut().map(|post| post.as_mut().poll(context));
             match posted {
-                Some(Poll::Ready(Ok(_))) => {
-                    polling.post = None;
-                    continue;
-                }
+                Some(Poll::Ready(Ok(_))) => polling.post = None,
                 Some(Poll::Ready(Err(failure))) => return Poll::Ready(self.failed(failure)),
-                Some(Poll::Pending) | None => {}
+                Some(Poll::Pending) | None => return Poll::Pending,
             }
-            let got = polling.get.as_mut().map(|get| get.as_mut().poll(context));
-            match got {
-                Some(Poll::Ready(Ok(body))) => {
-                    polling.get = None;
-                    return Poll::Ready(Happening::Payload(body));
-                }
-                Some(Poll::Ready(Err(failure))) => return Poll::Ready(self.failed(failure)),
-                Some(Poll::Pending) | None => {}
-            }
-            if polling.pausing && !polling.paused && polling.get.is_none() && polling.post.is_none() {
-                polling.paused = true;
-                return Poll::Ready(Happening::Paused);
-            }
-            return Poll::Pending;
         }
     }
 
@@ -334,8 +348,8 @@ impl Link {
     // Requests.
 
     fn dial(&self) -> Pending<WebSocket> {
-        let (http, query, max) = (Arc::clone(&self.http), self.query(Transport::WebSocket), self.max_message);
-        Box::pin(async move { WebSocket::open(&http, query, max).await })
+        let (http, query) = (Arc::clone(&self.http), self.query(Transport::WebSocket));
+        Box::pin(async move { WebSocket::open(&http, query).await })
     }
 
     fn request(&self, method: Method, body: Bytes) -> Pending<Bytes> {
@@ -344,15 +358,7 @@ impl Link {
     }
 
     fn query(&self, transport: Transport) -> String {
-        let mut query = String::new();
-        push_pair(&mut query, "transport", transport.as_str());
-        if transport == Transport::Polling {
-            push_pair(&mut query, "t", &unique());
-        }
-        if let Some(sid) = &self.sid {
-            push_pair(&mut query, "sid", sid);
-        }
-        query
+        self.http.query(transport, self.sid.as_deref())
     }
 }
 
@@ -385,14 +391,6 @@ fn weight(packet: &Packet) -> usize {
         Packet::Open(text) | Packet::Ping(text) | Packet::Pong(text) | Packet::Message(text) => text.len(),
         Packet::Close | Packet::Upgrade | Packet::Noop => 0,
     }
-}
-
-/// Keeps caches from answering for the server.
-fn unique() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-
-    let millis = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64);
-    format!("{millis:x}.{:x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]

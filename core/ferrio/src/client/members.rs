@@ -212,7 +212,7 @@ impl Actor {
                     && let Some(engine) = self.phase.engine()
                 {
                     tracing::warn!(namespace = %nsp, "the server sends without end before it lets us in");
-                    engine.close(Instant::now());
+                    engine.close(false, Instant::now());
                 }
             }
             Standing::Inactive | Standing::Wanted | Standing::Authorizing => {}

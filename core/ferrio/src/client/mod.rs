@@ -32,10 +32,13 @@
 //! Nothing that a server sends can panic or make the client keep more than its [limits](Options::limits).
 
 mod actor;
+mod alarm;
+mod attempt;
 mod builder;
 mod cookies;
 mod dial;
 mod dispatch;
+mod driver;
 mod engine;
 mod failure;
 mod handle;
@@ -55,13 +58,15 @@ mod tls;
 mod websocket;
 
 #[doc(hidden)]
+pub mod connection;
+#[doc(hidden)]
 pub mod manager;
 
 pub use builder::{ClientBuilder, NamespaceBuilder};
 pub use failure::Failure;
 pub use handle::{Client, Volatile};
 pub use occasions::{Connected, Incoming, Left, NotConnected};
-pub use options::{Options, ProxyChoice};
+pub use options::{Family, Options, ProxyChoice, TransportOptions};
 pub use question::EmitWithAck;
 pub use reason::DisconnectReason;
 pub use tls::ClientTls;

@@ -1,5 +1,6 @@
 //! How a client connects: every default, once, with unit and reason.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ferrio_protocol::Limits;
@@ -23,6 +24,15 @@ pub struct Options {
     pub query: Vec<(String, String)>,
     /// Headers of every request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is different for the requests of one transport.
+    pub by_transport: Vec<(Transport, TransportOptions)>,
+    /// Whether requests have a parameter of their own in the query, lest a cache answers them: `None` for those of polling,
+    /// else all or none.
+    pub timestamp_requests: Option<bool>,
+    /// Its name. `t`.
+    pub timestamp_param: String,
+    /// Sub-protocols to offer for the WebSocket. None.
+    pub protocols: Vec<String>,
     /// Transports, in the order in which they are tried. Polling, then WebSocket.
     pub transports: Vec<Transport>,
     /// Try the next transport when one does not open (`tryAllTransports`). False, as in the original.
@@ -39,6 +49,12 @@ pub struct Options {
     pub tls: ClientTls,
     /// Through which proxy. As the environment says.
     pub proxy: ProxyChoice,
+    /// The address to connect from. Any.
+    pub local_address: Option<IpAddr>,
+    /// Connect to addresses of this family only. Either.
+    pub family: Option<Family>,
+    /// Time for the answer to one request of polling, which a server may hold for as long as it has nothing to say. Any.
+    pub request_timeout: Option<Duration>,
     /// Time for one attempt to connect, until the server's handshake; `None` waits forever. 20 s.
     pub timeout: Option<Duration>,
     /// Come back after a connection broke or was not made. True.
@@ -55,6 +71,26 @@ pub struct Options {
     pub max_buffered: usize,
     /// Limits of what a server sends. A message of 100 MiB, as npm's `ws`; any number of packets in a poll.
     pub limits: Limits,
+}
+
+/// What is different for the requests of one transport.
+#[derive(Clone, Debug, Default)]
+pub struct TransportOptions {
+    /// Instead of [`Options::path`].
+    pub path: Option<String>,
+    /// Beside [`Options::query`], and instead of what has the same name there.
+    pub query: Vec<(String, String)>,
+    /// Instead of all [`Options::headers`].
+    pub headers: Option<Vec<(HeaderName, HeaderValue)>>,
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
 }
 
 /// Through which proxy a client connects.
@@ -86,6 +122,10 @@ impl Default for Options {
             add_trailing_slash: true,
             query: Vec::new(),
             headers: Vec::new(),
+            by_transport: Vec::new(),
+            timestamp_requests: None,
+            timestamp_param: "t".into(),
+            protocols: Vec::new(),
             transports: vec![Transport::Polling, Transport::WebSocket],
             try_all_transports: false,
             upgrade: true,
@@ -94,6 +134,9 @@ impl Default for Options {
             cookies: true,
             tls: ClientTls::new(),
             proxy: ProxyChoice::default(),
+            local_address: None,
+            family: None,
+            request_timeout: None,
             timeout: Some(Duration::from_secs(20)),
             reconnection: true,
             reconnection_attempts: None,

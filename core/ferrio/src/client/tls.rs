@@ -28,6 +28,7 @@ pub struct ClientTls {
     roots: Option<Vec<CertificateDer<'static>>>,
     own: Option<(Vec<CertificateDer<'static>>, Arc<PrivateKeyDer<'static>>)>,
     accept_any: bool,
+    name: Option<String>,
     config: Option<Arc<ClientConfig>>,
 }
 
@@ -72,6 +73,12 @@ impl ClientTls {
         self.certificate_pem(&TlsError::read(chain.as_ref())?, &TlsError::read(key.as_ref())?)
     }
 
+    /// Expects a certificate for this name (and asks for it, SNI) instead of the host's in the URL.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Believes everybody. Whoever sits between client and server may then read and change everything: for tests.
     pub fn danger_accept_any_certificate(mut self) -> Self {
         self.accept_any = true;
@@ -81,6 +88,10 @@ impl ClientTls {
     /// A configuration of one's own, instead of everything else here. Its ALPN must offer `http/1.1` or nothing.
     pub fn from_config(config: Arc<ClientConfig>) -> Self {
         Self { config: Some(config), ..Self::default() }
+    }
+
+    pub(super) fn name(&self) -> Option<String> {
+        self.name.clone()
     }
 
     /// What rustls wants.

@@ -48,7 +48,8 @@ pub(super) struct WebSocket {
 
 impl WebSocket {
     /// Asks for one.
-    pub(super) async fn open(http: &Http, query: String, max: usize) -> Result<Self, Failure> {
+    pub(super) async fn open(http: &Http, query: String) -> Result<Self, Failure> {
+        let max = http.max_message();
         let wrong = |why: &str| Failure::transport(Transport::WebSocket, why);
         let mut key = [0; 16];
         fill(&mut key);
@@ -58,12 +59,19 @@ impl WebSocket {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_str(&key).map_err(|_| wrong("no key"))?);
+        let offered = http.protocols();
+        if !offered.is_empty() {
+            let offer = HeaderValue::from_str(&offered.join(", ")).map_err(|_| wrong("its sub-protocols are none"))?;
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, offer);
+        }
         let response = http.upgrade(query, headers).await?;
         let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
         if accept != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
             return Err(wrong("the server's Sec-WebSocket-Accept belongs to another request"));
         }
-        if [SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL].iter().any(|name| response.headers().contains_key(name)) {
+        let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+        let unknown = chosen.is_some_and(|chosen| offered.iter().all(|name| name.as_bytes() != chosen.as_bytes()));
+        if unknown || response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS) {
             return Err(wrong("the server agrees to an extension or protocol that was not offered"));
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| wrong(&error.to_string()))?;
@@ -145,7 +153,7 @@ impl WebSocket {
         let _ = tokio::time::timeout(LINGER, goodbye).await;
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             match Pin::new(&mut self.stream).poll_write(context, &self.out[self.written..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
