@@ -193,6 +193,8 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         Event::Upgrade { .. } => Ok(None),
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
         Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
+        // A server dials nobody.
+        Event::Client { .. } => Ok(None),
         Event::Refused { code, message, .. } => {
             core.call_method1(intern!(core.py(), "_on_refused"), (code, &*message)).map(|_| None)
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrio::client::connection::Connection;
 use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
@@ -17,11 +18,12 @@ use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use crate::carrier::Order;
 use crate::command::{Command, Flags, Target};
 use crate::event::{AckEnd, Event};
-use crate::ids::{ConnId, SocketId};
+use crate::ids::{ClientId, ConnId, SocketId};
 use crate::lifecycle::Phase;
 use crate::options::Options;
 use crate::runtime::{EngineNumber, Forked, Runtime};
@@ -208,6 +210,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn call(&self, client: ClientId) -> Option<Connection> {
+        self.check().ok().and_then(|()| self.parts.shared.calls.get(client))
+    }
+
     fn socket(&self, socket: SocketId) -> Option<Socket> {
         self.check().ok().and_then(|()| self.parts.shared.socket(socket))
     }
@@ -227,6 +233,10 @@ impl Drop for Engine {
         // The host hears no more: its side of `Wake` may be half gone.
         shared.mailbox.mute();
         hub.close();
+        // Nobody may wait on a thread of a runtime.
+        if Handle::try_current().is_err() {
+            runtime.handle().block_on(shared.calls.until_told(GOODBYE_LIMIT));
+        }
         runtime.shut_down(SHUTDOWN_LIMIT);
         shared.clear();
     }
@@ -319,6 +329,7 @@ impl Parts {
             Command::Feed { link, data } => Work::Carry(Order::Feed { link, data }),
             Command::LinkClosed { link, error } => Work::Carry(Order::LinkClosed { link, error }),
             Command::LinkSent { link, bytes } => Work::Carry(Order::LinkSent { link, bytes }),
+            Command::Client { client, command } => Work::Call(shared.calls.resolve(client, command)?),
         })
     }
 }
@@ -335,5 +346,7 @@ fn stamp(namespace: &Namespace, payload: &Payload, flags: Flags, asks: bool) -> 
     }
 }
 
+/// Time for the goodbyes of clients that were told to hang up, when the engine is dropped behind that.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 /// Time for the threads to end when the engine is dropped.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);

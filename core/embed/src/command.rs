@@ -9,8 +9,9 @@ use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
 
+use crate::client::ClientCommand;
 use crate::event::LinkData;
-use crate::ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+use crate::ids::{AckId, ClientId, ConnId, LinkId, RequestId, SocketId};
 
 /// One thing to do. Commands of all batches are carried out in the order they were submitted; membership (`Accept`,
 /// `Join`, `Leave`, `Release`) and the choice of receivers happen within `submit`, the rest on the I/O threads.
@@ -180,6 +181,13 @@ pub enum Command {
         link: LinkId,
         /// How many bytes.
         bytes: usize,
+    },
+    /// To do with a connection to somebody else's server.
+    Client {
+        /// The host's number for it.
+        client: ClientId,
+        /// What.
+        command: ClientCommand,
     },
 }
 

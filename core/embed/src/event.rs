@@ -8,7 +8,8 @@ use ferrio_protocol::engine::{Frame, Packet, Revision, Transport};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 
-use crate::ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+use crate::client::ClientEvent;
+use crate::ids::{AckId, ClientId, ConnId, LinkId, RequestId, SocketId};
 use crate::mailbox::Letter;
 
 /// One thing that happened, in the order it happened. Completions travel in the same queue, so an answer never overtakes
@@ -171,6 +172,13 @@ pub enum Event {
         /// The link.
         link: LinkId,
     },
+    /// Something happened to a connection to somebody else's server.
+    Client {
+        /// The number the host gave it.
+        client: ClientId,
+        /// What.
+        event: ClientEvent,
+    },
     /// The engine has closed; nothing follows. What was submitted too late to be answered before this never will be.
     Closed,
 }
@@ -242,6 +250,7 @@ impl Letter for Event {
             Self::Response { response, .. } => response.body.len(),
             Self::SessionExpired { rooms, .. } => rooms.iter().map(|room| room.len()).sum(),
             Self::LinkWrite { data, .. } => data.iter().map(LinkData::len).sum(),
+            Self::Client { event, .. } => event.bytes(),
             Self::Open { .. }
             | Self::Upgrade { .. }
             | Self::Written { .. }
@@ -256,6 +265,7 @@ impl Letter for Event {
 
     fn bounded(&self) -> bool {
         match self {
+            Self::Client { event, .. } => event.bounded(),
             Self::Open { .. }
             | Self::Upgrade { .. }
             | Self::Connect { .. }

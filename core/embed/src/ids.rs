@@ -23,6 +23,10 @@ pub struct LinkId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AckId(pub u64);
 
+/// A connection to somebody else's server; the host counts, and uses no number twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
 /// A number that the engine gives out: [`SocketId`] and [`ConnId`].
 pub(crate) trait Key: Copy {
     fn from_number(number: u64) -> Self;

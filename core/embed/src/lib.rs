@@ -7,6 +7,7 @@
 // loom tests build the mailbox alone (`tests/mailbox_loom.rs`).
 #![cfg(not(loom))]
 
+pub mod client;
 pub mod command;
 pub mod event;
 pub mod ids;
@@ -20,12 +21,14 @@ mod pending;
 mod runtime;
 mod shared;
 mod sync;
+mod values;
 mod work;
 
 pub use bridge::{Engine, Wake};
+pub use client::{ClientCommand, ClientEvent, FailureKind};
 pub use command::{AckRequest, Command, Flags, Target};
 pub use event::{AckEnd, Event, LinkData, PacketKind};
-pub use ids::{AckId, ConnId, LinkId, RequestId, SocketId};
+pub use ids::{AckId, ClientId, ConnId, LinkId, RequestId, SocketId};
 pub use runtime::Forked;
 
 /// Why an engine did not start, or was not configured.

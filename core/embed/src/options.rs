@@ -32,19 +32,18 @@
 //!
 //! What can change while the engine runs is listed in [`LIVE`].
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ferrio::config::{Config, Cookie, Cors, Recovery, SlowConsumer};
 use ferrio::net::files::ClientFiles;
-use ferrio_protocol::engine::{Frame, Transport};
-use ferrio_protocol::session::Layer;
-use ferrio_protocol::socket::Serializer;
-use ferrio_protocol::{Dialect, Limits, Text};
+use ferrio_protocol::engine::Frame;
+use ferrio_protocol::{Dialect, Text};
 use serde_json::{Map, Value};
 
 use crate::StartError;
+use crate::values::{
+    Wrong, bytes, count, flag, layer, limits, object, optional, serializer, some_time, text, time, transports,
+};
 
 /// How an engine behaves.
 #[derive(Clone, Debug)]
@@ -175,89 +174,6 @@ const LIVE: [&str; 20] = [
     "watch",
 ];
 
-fn object(text: &str) -> Result<Map<String, Value>, StartError> {
-    serde_json::from_str(text).map_err(|error| StartError::Options(format!("not a JSON object: {error}")))
-}
-
-/// What is wrong with a value, and where below its option.
-#[derive(Debug)]
-struct Wrong {
-    below: String,
-    what: String,
-    unknown: bool,
-}
-
-impl Wrong {
-    fn expected(what: &str, value: &Value) -> Self {
-        // Not longer than it helps: a value may be anything.
-        let mut shown = value.to_string();
-        if shown.len() > 40 {
-            shown = format!("{}…", shown.chars().take(40).collect::<String>());
-        }
-        Self { below: String::new(), what: format!("expected {what}, got {shown}"), unknown: false }
-    }
-
-    fn unknown() -> Self {
-        Self { below: String::new(), what: "no such option".into(), unknown: true }
-    }
-
-    fn below(self, name: &str) -> Self {
-        Self { below: format!(".{name}{}", self.below), ..self }
-    }
-
-    fn because(mut self, error: &std::io::Error) -> Self {
-        self.what = format!("{}: {error}", self.what);
-        self
-    }
-
-    fn within(self, name: &str) -> String {
-        format!("{name}{}: {}", self.below, self.what)
-    }
-}
-
-fn flag(value: &Value) -> Result<bool, Wrong> {
-    value.as_bool().ok_or_else(|| Wrong::expected("true or false", value))
-}
-
-fn text(value: &Value) -> Result<&str, Wrong> {
-    value.as_str().ok_or_else(|| Wrong::expected("text", value))
-}
-
-/// A whole number; hosts write 1e6 as 1000000.0.
-fn count(value: &Value, least: usize, most: usize) -> Result<usize, Wrong> {
-    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT).contains(number));
-    match number.map(|number| number as usize) {
-        Some(number) if (least..=most).contains(&number) => Ok(number),
-        _ if most == usize::MAX => Err(Wrong::expected("a whole number of at least 0", value)),
-        _ => Err(Wrong::expected(&format!("a whole number from {least} to {most}"), value)),
-    }
-}
-
-fn bytes(value: &Value) -> Result<usize, Wrong> {
-    count(value, 0, usize::MAX)
-}
-
-/// Milliseconds, with a fraction if need be (Python's are seconds times 1000).
-fn time(value: &Value) -> Result<Duration, Wrong> {
-    value
-        .as_f64()
-        .filter(|ms| (0.0..=LONGEST).contains(ms))
-        .map(|ms| Duration::from_secs_f64(ms / 1000.0))
-        .ok_or_else(|| Wrong::expected("a number of milliseconds from 0 to 2147483647", value))
-}
-
-/// A time that means nothing below a millisecond.
-fn some_time(value: &Value) -> Result<Duration, Wrong> {
-    time(value)
-        .ok()
-        .filter(|time| *time >= Duration::from_millis(1))
-        .ok_or_else(|| Wrong::expected("a number of milliseconds from 1 to 2147483647", value))
-}
-
-fn optional<T>(value: &Value, read: impl FnOnce(&Value) -> Result<T, Wrong>) -> Result<Option<T>, Wrong> {
-    if value.is_null() { Ok(None) } else { read(value).map(Some) }
-}
-
 fn client_files(value: &Value) -> Result<ClientFiles, Wrong> {
     let directory = text(value)?;
     ClientFiles::read(directory)
@@ -272,14 +188,6 @@ fn dialect(value: &Value) -> Result<Dialect, Wrong> {
     }
 }
 
-fn layer(value: &Value) -> Result<Layer, Wrong> {
-    match value.as_str() {
-        Some("socketio") => Ok(Layer::SocketIo),
-        Some("engineio") => Ok(Layer::EngineIo),
-        _ => Err(Wrong::expected(r#""socketio" or "engineio""#, value)),
-    }
-}
-
 fn message(value: &Value) -> Result<Frame, Wrong> {
     let wrong = || Wrong::expected(r#"text or {"binary": base64}"#, value);
     match value {
@@ -289,14 +197,6 @@ fn message(value: &Value) -> Result<Frame, Wrong> {
             STANDARD.decode(base64).map(|bytes| Frame::Binary(bytes.into())).map_err(|_| wrong())
         }
         _ => Err(wrong()),
-    }
-}
-
-fn serializer(value: &Value) -> Result<Serializer, Wrong> {
-    match value.as_str() {
-        Some("default") => Ok(Serializer::Json),
-        Some("msgpack") => Ok(Serializer::MsgPack),
-        _ => Err(Wrong::expected(r#""default" or "msgpack""#, value)),
     }
 }
 
@@ -313,18 +213,6 @@ fn path(given: &str) -> String {
         "" => String::new(),
         path => format!("/{path}"),
     }
-}
-
-fn transports(value: &Value) -> Result<Vec<Transport>, Wrong> {
-    let wrong = || Wrong::expected(r#"a list of "polling", "websocket""#, value);
-    let list = value.as_array().filter(|list| !list.is_empty()).ok_or_else(wrong)?;
-    list.iter()
-        .map(|name| match name.as_str() {
-            Some("polling") => Ok(Transport::Polling),
-            Some("websocket") => Ok(Transport::WebSocket),
-            _ => Err(wrong()),
-        })
-        .collect()
 }
 
 fn compression(value: &Value, default: Option<usize>) -> Result<Option<usize>, Wrong> {
@@ -434,31 +322,13 @@ fn recovery(value: &Value) -> Result<Recovery, Wrong> {
     Ok(recovery)
 }
 
-fn limits(value: &Value, limits: &mut Limits) -> Result<(), Wrong> {
-    let object = value.as_object().ok_or_else(|| Wrong::expected("an object", value))?;
-    for (name, value) in object {
-        let result = match name.as_str() {
-            "packetsPerPayload" => bytes(value).map(|count| limits.packets_per_payload = count),
-            "attachments" => bytes(value).map(|count| limits.attachments = count),
-            "reassembly" => time(value).map(|time| limits.reassembly = time),
-            "jsonDepth" => bytes(value).map(|count| limits.json_depth = count),
-            "namespaces" => bytes(value).map(|count| limits.namespaces = count),
-            "namespaceName" => bytes(value).map(|count| limits.namespace_name = count),
-            "eventName" => bytes(value).map(|count| limits.event_name = count),
-            _ => Err(Wrong::unknown()),
-        };
-        result.map_err(|wrong| wrong.below(name))?;
-    }
-    Ok(())
-}
-
-/// Longest time, in ms: 24 days, the longest timer of JavaScript.
-const LONGEST: f64 = 2_147_483_647.0;
-/// The largest whole number that JavaScript holds exactly.
-const EXACT: f64 = 9_007_199_254_740_991.0;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use ferrio_protocol::Limits;
+    use ferrio_protocol::engine::Transport;
+
     use super::*;
 
     fn parsed(text: &str) -> Options {

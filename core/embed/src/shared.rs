@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use crate::bridge::Wake;
 use crate::carrier::{self, Carried};
+use crate::client::Calls;
 use crate::event::{Event, PacketKind};
 use crate::ids::{ConnId, LinkId, RequestId, SocketId, Table};
 use crate::lifecycle::{Lifecycle, Phase};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) requests: Pending<RequestId, Exchange>,
     /// WebSockets that came through the host.
     pub(crate) links: Pending<LinkId, Carried>,
+    /// Connections to servers of others.
+    pub(crate) calls: Arc<Calls>,
     pub(crate) life: Lifecycle,
     /// Signalled when `Event::Closed` has been posted.
     pub(crate) closed: Notify,
@@ -48,18 +51,22 @@ pub(crate) struct Bells {
     host: Arc<dyn Wake>,
     /// Not there before the server is, nor after: it holds us.
     hub: Mutex<Option<Hub>>,
+    calls: Arc<Calls>,
 }
 
 impl Shared {
     pub(crate) fn new(engine: EngineNumber, dialect: Dialect, mailbox_bytes: usize, host: Arc<dyn Wake>) -> Self {
+        let calls = Arc::<Calls>::default();
+        let bells = Bells { host, hub: Mutex::default(), calls: Arc::clone(&calls) };
         Self {
             engine,
             dialect,
-            mailbox: Mailbox::new(mailbox_bytes, Bells { host, hub: Mutex::default() }),
+            mailbox: Mailbox::new(mailbox_bytes, bells),
             sockets: Mutex::default(),
             conns: Mutex::default(),
             requests: Pending::default(),
             links: Pending::default(),
+            calls,
             life: Lifecycle::default(),
             closed: Notify::new(),
         }
@@ -98,7 +105,8 @@ impl Shared {
         let over = self.life.has_reached(Phase::Ending)
             && self.conns.lock().is_empty()
             && self.requests.is_empty()
-            && self.links.is_empty();
+            && self.links.is_empty()
+            && self.calls.is_empty();
         if over {
             self.finish();
         }
@@ -124,6 +132,7 @@ impl Shared {
         drop(conns);
         drop(self.requests.take_all());
         drop(self.links.take_all());
+        self.calls.clear();
     }
 }
 
@@ -227,6 +236,7 @@ impl Bell for Bells {
         if let Some(hub) = hub {
             hub.resume();
         }
+        self.calls.resume();
     }
 }
 

@@ -27,6 +27,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 use crate::carrier::{self, Order};
+use crate::client::{self, Call};
 use crate::command::AckRequest;
 use crate::event::{AckEnd, Event};
 use crate::ids::{AckId, ConnId};
@@ -87,6 +88,8 @@ pub(crate) enum Work {
     Configure(Box<Config>),
     /// To do with a request or a link of the host's.
     Carry(Order),
+    /// To do with a connection to somebody else's server.
+    Call(Call),
     /// The first phase of closing.
     ShutDown(Vec<Listening>),
 }
@@ -195,6 +198,7 @@ impl Worker {
             Work::Configure(config) => self.hub.configure(*config),
             Work::Close { conn, discard } => conn.close(discard),
             Work::Carry(order) => carrier::carry_out(self, order),
+            Work::Call(call) => client::carry_out(&self.shared, call),
             Work::ShutDown(_) => {}
         }
     }
@@ -262,6 +266,7 @@ impl Worker {
         self.hub.close();
         // Bodies that are not whole never will be. Their requests are answered by this.
         drop(self.shared.requests.take_all());
+        self.shared.calls.hang_up();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let closed = shared.closed.notified();

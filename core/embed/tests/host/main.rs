@@ -5,6 +5,7 @@
 
 mod acks;
 mod client;
+mod clients;
 mod closing;
 mod engine;
 mod links;

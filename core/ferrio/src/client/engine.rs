@@ -202,7 +202,7 @@ impl Engine {
                 }
                 if via == Via::Candidate {
                     self.news.push_back(News::UpgradeFailed(match &cause {
-                        Cause::Error(error) => error.clone(),
+                        Cause::Error(error) | Cause::Slow(error) => error.clone(),
                         Cause::Closed => "the server closed the WebSocket".into(),
                     }));
                 }
