@@ -22,6 +22,12 @@ export interface NativeEngine {
   buffered(conn: number): number;
   /** Whether what is sent to a connection now leaves now. */
   writable(conn: number): boolean;
+  /** Bytes waiting to be sent on a client's connection. If there are any, `ClientDrain` follows when there are none. */
+  clientBuffered(client: number): number;
+  /** Whether what a client sends now leaves now. If not, `ClientDrain` follows when it does. */
+  clientWritable(client: number): boolean;
+  /** The transport that a client uses now; null if it is not open. */
+  clientTransport(client: number): "polling" | "websocket" | null;
   /** Listens on a port of the engine's own. `certificate` and `key` are PEM files. @returns the address */
   listen(address: string, certificate: string | undefined, key: string | undefined): string;
   /** Begins to close; the `Closed` event is the last. */

@@ -43,7 +43,31 @@ export const enum EventKind {
   /** request or link, code, text: JSON `[message, context]` */
   Refused,
   /** text: JSON `[nsp, pid, sid, room, …]` */
-  SessionExpired = 18,
+  SessionExpired,
+  /** client, transport, ping interval and timeout in ms, bytes of a POST or -1, text: JSON `[sid, upgrade, …]` */
+  ClientOpened,
+  /** client, 0 begins or 1 done or 2 failed, text: why */
+  ClientUpgrade,
+  /** client, text: JSON `[nsp, data|null]` */
+  ClientJoined,
+  /** client, text: JSON `[nsp, data]` */
+  ClientRefused,
+  /** client, text: nsp */
+  ClientLeft,
+  /** client, id or -1, text: nsp, text: JSON, n, n bytes */
+  ClientMessage,
+  /** client, id, text: nsp, text: JSON, n, n bytes */
+  ClientAck,
+  /** client, 0 and text or 1 and bytes */
+  ClientData,
+  /** client, sent, type, 0 and text or 1 and bytes or -1 and nothing */
+  ClientPacket,
+  /** client */
+  ClientDrain,
+  /** client, kind, transport or -1, HTTP status or -1, text: JSON `[message, detail]` */
+  ClientFailed,
+  /** client, reason, text */
+  ClientClosed = 30,
 }
 
 /** Commands: host to engine. */
@@ -88,6 +112,24 @@ export const enum CommandKind {
   Write,
   /** conn, on */
   Watch,
+  /** client, text: url, text: options as JSON */
+  Dial,
+  /** client, text: nsp, text: auth as JSON or -1 */
+  ClientJoin,
+  /** client, text: nsp */
+  ClientLeave,
+  /** client, id or -1, volatile, text: nsp, text, n; takes n attachments */
+  ClientEmit,
+  /** client, id, text: nsp, text, n; takes n attachments */
+  ClientAck,
+  /** client, volatile, n, n times text or -1; takes an attachment for each -1 */
+  ClientWrite,
+  /** client, on */
+  ClientWatch,
+  /** client, on */
+  ClientHold,
+  /** client, discard */
+  HangUp = 29,
 }
 
 /** Bits of an emit's flags. */
@@ -104,6 +146,21 @@ export const PACKET_TYPES = ["open", "close", "ping", "pong", "message", "upgrad
 
 /** The type of an Engine.IO packet. */
 export type PacketType = (typeof PACKET_TYPES)[number];
+
+/** Transports, by the number they cross with. */
+export const TRANSPORTS = ["polling", "websocket"] as const;
+
+/** Why a client's connection was not made, by the number it crosses with. */
+export const FAILURES = [
+  "options",
+  "unreachable",
+  "proxy",
+  "tls",
+  "status",
+  "protocol",
+  "timeout",
+  "aborted",
+] as const;
 
 /** How an emit with ack ended. */
 export const enum AckEndKind {

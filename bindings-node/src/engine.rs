@@ -5,7 +5,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ferrio_embed::{ConnId, Engine, Event, SocketId, Tls};
+use ferrio_embed::{ClientId, ConnId, Engine, Event, SocketId, Tls};
 use napi::bindgen_prelude::*;
 use napi::{CleanupEnvHook, JsString};
 use napi_derive::napi;
@@ -127,6 +127,24 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn writable(&self, conn: f64) -> Result<bool> {
         self.with(|engine| engine.writable(ConnId(conn as u64)))
+    }
+
+    /// Bytes waiting to be sent on a client's connection.
+    #[napi(catch_unwind)]
+    pub fn client_buffered(&self, client: f64) -> Result<f64> {
+        self.with(|engine| engine.client_buffered(ClientId(client as u64)) as f64)
+    }
+
+    /// Whether what a client sends now leaves now.
+    #[napi(catch_unwind)]
+    pub fn client_writable(&self, client: f64) -> Result<bool> {
+        self.with(|engine| engine.client_writable(ClientId(client as u64)))
+    }
+
+    /// The transport that a client uses now; null if it is not open.
+    #[napi(catch_unwind)]
+    pub fn client_transport(&self, client: f64) -> Result<Option<&'static str>> {
+        self.with(|engine| engine.client_transport(ClientId(client as u64)))
     }
 
     /// Begins to close. The `Closed` event is the last.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ferrio::net::exchange::Head;
-use ferrio_embed::{AckId, AckRequest, Command, ConnId, Flags, LinkData, LinkId, RequestId, SocketId, Target};
+use ferrio_embed::{
+    AckId, AckRequest, ClientCommand, ClientId, Command, ConnId, Flags, LinkData, LinkId, RequestId, SocketId, Target,
+};
 use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use ferrio_protocol::socket::Payload;
@@ -93,6 +95,15 @@ mod command_kind {
     pub(super) const LINK_SENT: u64 = 18;
     pub(super) const WRITE: u64 = 19;
     pub(super) const WATCH: u64 = 20;
+    pub(super) const DIAL: u64 = 21;
+    pub(super) const CLIENT_JOIN: u64 = 22;
+    pub(super) const CLIENT_LEAVE: u64 = 23;
+    pub(super) const CLIENT_EMIT: u64 = 24;
+    pub(super) const CLIENT_ACK: u64 = 25;
+    pub(super) const CLIENT_WRITE: u64 = 26;
+    pub(super) const CLIENT_WATCH: u64 = 27;
+    pub(super) const CLIENT_HOLD: u64 = 28;
+    pub(super) const HANG_UP: u64 = 29;
 }
 
 /// Walks a batch of commands.
@@ -112,7 +123,11 @@ impl Reader<'_> {
             ABORT, ACCEPT, ACK, BODY, BROADCAST, CLOSE, DISCONNECT, EMIT, FEED, JOIN, LEAVE, LINK_CLOSED, LINK_SENT,
             OPEN_LINK, REJECT, RELEASE, REQUEST, TAKE_OVER, WATCH, WRITE,
         };
-        Ok(match self.id()? {
+        let kind = self.id()?;
+        if (command_kind::DIAL..=command_kind::HANG_UP).contains(&kind) {
+            return Ok(Command::Client { client: ClientId(self.id()?), command: self.client(kind)? });
+        }
+        Ok(match kind {
             ACCEPT => Command::Accept { socket: self.socket()? },
             REJECT => Command::Reject { socket: self.socket()?, data: self.text()? },
             EMIT => {
@@ -160,6 +175,32 @@ impl Reader<'_> {
         })
     }
 
+    fn client(&mut self, kind: u64) -> Result<ClientCommand> {
+        use command_kind::{
+            CLIENT_ACK, CLIENT_EMIT, CLIENT_HOLD, CLIENT_JOIN, CLIENT_LEAVE, CLIENT_WATCH, CLIENT_WRITE, DIAL, HANG_UP,
+        };
+        Ok(match kind {
+            DIAL => ClientCommand::Dial { url: self.text()?, options: self.text()? },
+            CLIENT_JOIN => ClientCommand::Join { nsp: self.kept_text()?, auth: self.text_or_none()? },
+            CLIENT_LEAVE => ClientCommand::Leave { nsp: self.kept_text()? },
+            CLIENT_EMIT => ClientCommand::Emit {
+                id: self.id_or_none()?,
+                volatile: self.flag()?,
+                nsp: self.text()?,
+                payload: self.payload()?,
+            },
+            CLIENT_ACK => ClientCommand::Ack { id: self.id()?, nsp: self.text()?, payload: self.payload()? },
+            CLIENT_WRITE => ClientCommand::Write {
+                volatile: self.flag()?,
+                data: (0..self.id()?).map(|_| self.frame()).collect::<Result<_>>()?,
+            },
+            CLIENT_WATCH => ClientCommand::Watch(self.flag()?),
+            CLIENT_HOLD => ClientCommand::Hold(self.flag()?),
+            HANG_UP => ClientCommand::HangUp { discard: self.flag()? },
+            _ => return Err(errors::layout("command")),
+        })
+    }
+
     fn emit(&mut self) -> Result<(Flags, Option<AckRequest>, Payload)> {
         let flags = self.flags()?;
         let (ack, timeout) = (self.number()?, self.number()?);
@@ -173,6 +214,19 @@ impl Reader<'_> {
     fn flags(&mut self) -> Result<Flags> {
         let bits = self.id()?;
         Ok(Flags { volatile: bits & 1 != 0, compress: bits & 2 != 0, stamped: bits & 4 != 0 })
+    }
+
+    fn id_or_none(&mut self) -> Result<Option<u64>> {
+        let number = self.number()?;
+        Ok((number >= 0.0).then_some(number as u64))
+    }
+
+    /// A text, or -1 for none.
+    fn text_or_none(&mut self) -> Result<Option<Text>> {
+        match self.records.as_slice().first() {
+            Some(length) if *length >= 0.0 => self.text().map(Some),
+            _ => self.number().map(|_| None),
+        }
     }
 
     /// A text, or -1 for an attachment.

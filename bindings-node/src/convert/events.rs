@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 use ferrio::net::exchange::{Head, Response};
-use ferrio_embed::{AckEnd, Event, LinkData};
+use ferrio_embed::{AckEnd, ClientEvent, ClientId, Event, LinkData};
 use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
@@ -76,6 +76,9 @@ impl Outbox {
 fn cells(event: &Event) -> usize {
     match event {
         Event::Message { payload, .. } | Event::Ack { payload, .. } => 6 + 2 * payload.attachments.len(),
+        Event::Client { event: ClientEvent::Message { payload, .. } | ClientEvent::Ack { payload, .. }, .. } => {
+            8 + 2 * payload.attachments.len()
+        }
         // The longest of the others is a response.
         _ => 8,
     }
@@ -101,6 +104,18 @@ mod event_kind {
     pub(super) const PACKET: u8 = 16;
     pub(super) const REFUSED: u8 = 17;
     pub(super) const SESSION_EXPIRED: u8 = 18;
+    pub(super) const CLIENT_OPENED: u8 = 19;
+    pub(super) const CLIENT_UPGRADE: u8 = 20;
+    pub(super) const CLIENT_JOINED: u8 = 21;
+    pub(super) const CLIENT_REFUSED: u8 = 22;
+    pub(super) const CLIENT_LEFT: u8 = 23;
+    pub(super) const CLIENT_MESSAGE: u8 = 24;
+    pub(super) const CLIENT_ACK: u8 = 25;
+    pub(super) const CLIENT_DATA: u8 = 26;
+    pub(super) const CLIENT_PACKET: u8 = 27;
+    pub(super) const CLIENT_DRAIN: u8 = 28;
+    pub(super) const CLIENT_FAILED: u8 = 29;
+    pub(super) const CLIENT_CLOSED: u8 = 30;
 }
 
 struct Writer<'a> {
@@ -123,10 +138,7 @@ impl Writer<'_> {
                     Revision::V3 => 3,
                     Revision::V4 => 4,
                 });
-                self.id(match transport {
-                    Transport::Polling => 0,
-                    Transport::WebSocket => 1,
-                });
+                self.id(transport_number(transport));
                 self.json(|json| {
                     json.push(b'[');
                     quote(json, &sid);
@@ -243,14 +255,9 @@ impl Writer<'_> {
                 self.id(conn.0);
                 self.id(sent.into());
                 self.id(kind as u64);
-                match data {
-                    Some(data) => self.frame(data),
-                    None => {
-                        self.cell(-1.0);
-                        self.joined(b"");
-                    }
-                }
+                self.frame_or_none(data);
             }
+            Event::Client { client, event } => self.client(client, event),
             // On a port of the engine's own: nobody has a request for it.
             Event::Refused { request: None, .. } => {}
             Event::Refused { request: Some(request), code, message, context } => {
@@ -270,6 +277,113 @@ impl Writer<'_> {
                 self.id(receipt.into());
             }
         }
+    }
+
+    fn client(&mut self, client: ClientId, event: ClientEvent) {
+        use event_kind::{
+            CLIENT_ACK, CLIENT_CLOSED, CLIENT_DATA, CLIENT_DRAIN, CLIENT_FAILED, CLIENT_JOINED, CLIENT_LEFT,
+            CLIENT_MESSAGE, CLIENT_OPENED, CLIENT_PACKET, CLIENT_REFUSED, CLIENT_UPGRADE,
+        };
+        let mut begin = |kind| {
+            self.kind(kind);
+            self.id(client.0);
+        };
+        match event {
+            ClientEvent::Opened { sid, transport, upgrades, ping_interval, ping_timeout, max_payload } => {
+                begin(CLIENT_OPENED);
+                self.id(transport_number(transport));
+                self.id(ping_interval);
+                self.id(ping_timeout);
+                self.id_or_none(max_payload);
+                self.json(|json| {
+                    json.push(b'[');
+                    quote(json, &sid);
+                    for upgrade in upgrades {
+                        json.push(b',');
+                        quote(json, upgrade.as_str());
+                    }
+                    json.push(b']');
+                });
+            }
+            ClientEvent::Upgrading => {
+                begin(CLIENT_UPGRADE);
+                self.id(0);
+                self.joined(b"");
+            }
+            ClientEvent::Upgraded => {
+                begin(CLIENT_UPGRADE);
+                self.id(1);
+                self.joined(b"");
+            }
+            ClientEvent::UpgradeFailed { message } => {
+                begin(CLIENT_UPGRADE);
+                self.id(2);
+                self.text(message);
+            }
+            ClientEvent::Joined { nsp, data } => {
+                begin(CLIENT_JOINED);
+                self.answer(&nsp, data.as_deref().unwrap_or("null"));
+            }
+            ClientEvent::Refused { nsp, data } => {
+                begin(CLIENT_REFUSED);
+                self.answer(&nsp, &data);
+            }
+            ClientEvent::Left { nsp } => {
+                begin(CLIENT_LEFT);
+                self.text(nsp);
+            }
+            ClientEvent::Message { nsp, id, payload } => {
+                begin(CLIENT_MESSAGE);
+                self.id_or_none(id);
+                self.text(nsp);
+                self.payload(payload);
+            }
+            ClientEvent::Ack { nsp, id, payload } => {
+                begin(CLIENT_ACK);
+                self.id(id);
+                self.text(nsp);
+                self.payload(payload);
+            }
+            ClientEvent::Data { data } => {
+                begin(CLIENT_DATA);
+                self.frame(data);
+            }
+            ClientEvent::Packet { sent, kind, data } => {
+                begin(CLIENT_PACKET);
+                self.id(sent.into());
+                self.id(kind as u64);
+                self.frame_or_none(data);
+            }
+            ClientEvent::Drain => begin(CLIENT_DRAIN),
+            ClientEvent::Failed { kind, transport, message, status, detail } => {
+                begin(CLIENT_FAILED);
+                self.id(kind as u64);
+                self.id_or_none(transport.map(transport_number));
+                self.id_or_none(status.map(u64::from));
+                self.json(|json| {
+                    json.push(b'[');
+                    quote(json, &message);
+                    json.push(b',');
+                    quote(json, &detail);
+                    json.push(b']');
+                });
+            }
+            ClientEvent::Closed { reason, detail } => {
+                begin(CLIENT_CLOSED);
+                self.reason(reason, detail);
+            }
+        }
+    }
+
+    /// A namespace, and JSON text.
+    fn answer(&mut self, nsp: &str, data: &str) {
+        self.json(|json| {
+            json.push(b'[');
+            quote(json, nsp);
+            json.push(b',');
+            json.extend_from_slice(data.as_bytes());
+            json.push(b']');
+        });
     }
 
     fn response(&mut self, Response { status, headers, body, opened }: Response) {
@@ -315,6 +429,16 @@ impl Writer<'_> {
             Frame::Binary(bytes) => {
                 self.id(1);
                 self.bytes(&bytes);
+            }
+        }
+    }
+
+    fn frame_or_none(&mut self, data: Option<Frame>) {
+        match data {
+            Some(data) => self.frame(data),
+            None => {
+                self.cell(-1.0);
+                self.joined(b"");
             }
         }
     }
@@ -384,6 +508,13 @@ impl Writer<'_> {
     fn cell(&mut self, value: f64) {
         self.records[self.outbox.at] = value;
         self.outbox.at += 1;
+    }
+}
+
+fn transport_number(transport: Transport) -> u64 {
+    match transport {
+        Transport::Polling => 0,
+        Transport::WebSocket => 1,
     }
 }
 
