@@ -151,16 +151,7 @@ export type PacketType = (typeof PACKET_TYPES)[number];
 export const TRANSPORTS = ["polling", "websocket"] as const;
 
 /** Why a client's connection was not made, by the number it crosses with. */
-export const FAILURES = [
-  "options",
-  "unreachable",
-  "proxy",
-  "tls",
-  "status",
-  "protocol",
-  "timeout",
-  "aborted",
-] as const;
+export const FAILURES = ["options", "unreachable", "proxy", "tls", "status", "protocol", "timeout", "aborted"] as const;
 
 /** How an emit with ack ended. */
 export const enum AckEndKind {
