@@ -99,7 +99,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz node python scenarios interop clients browser
+SUITES := rust doc loom fuzz node python scenarios interop clients soak browser
 FACES := rust node python python-native
 
 .PHONY: test
@@ -159,6 +159,15 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 test-clients: addon wheel programs tests/node_modules/.done ## ferrio's client against every face and both originals
 	$(call every_face,node tests/clients/run.mjs)
 test-clients: FACES += socketio python-socketio
+
+.PHONY: test-soak
+test-soak: addon wheel programs tests/node_modules/.done ## ten seconds of the soak
+	node tests/soak/run.mjs --seconds 10 $(FACES:%=--face %)
+
+.PHONY: soak
+soak: FACES := rust node python
+soak: addon wheel programs tests/node_modules/.done ## all kinds of clients for SECONDS=3600: does anything grow? into tests/soak/RESULTS.md
+	node tests/soak/run.mjs --seconds $(SECONDS) $(FACES:%=--face %) --results tests/soak/RESULTS.md
 
 .PHONY: test-originals
 test-originals: .venv/.done chromium tests/node_modules/.done demo/node_modules/.done ## the same against socket.io and python-socketio: are the tests right?

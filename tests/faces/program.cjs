@@ -1,8 +1,11 @@
 // The test server in JavaScript. What it must do is written in ../scenarios/README.md; the Python and the Rust
 // program do the same. The module under test comes in as an argument, so the original and ferrio run one text.
 const http = require("node:http");
+const { setFlagsFromString } = require("node:v8");
+const { runInNewContext } = require("node:vm");
 
 const number = (name, fallback) => Number(process.env[name] ?? fallback);
+const on = (name) => process.env[name] === "1";
 const NAMESPACES = ["/", "/custom", "/admin", "/slow", /^\/dyn-\d+$/];
 
 module.exports = ({ Server }) => {
@@ -16,24 +19,31 @@ module.exports = ({ Server }) => {
     maxHttpBufferSize: 1e6,
     cors: { origin: "*" },
     ...(process.env.FERRIO_TEST_SERIALIZER === "msgpack" && { parser: require("socket.io-msgpack-parser") }),
-    allowEIO3: process.env.FERRIO_TEST_EIO3 === "1",
+    allowEIO3: on("FERRIO_TEST_EIO3"),
+    cleanupEmptyChildNamespaces: on("FERRIO_TEST_CLEANUP"),
   });
 
   const reasons = []; // [sid, namespace, reason] of every disconnect, oldest first
   const lives = new Map(); // sid -> what happened to it, in order
 
-  for (const name of NAMESPACES) io.of(name).on("connection", (socket) => serve(socket, reasons, lives));
+  for (const name of NAMESPACES) io.of(name).on("connection", (socket) => serve(io, socket, reasons, lives));
   io.of("/admin").use((socket, next) => {
     if (socket.handshake.auth.token !== "bad") return next();
     next(Object.assign(new Error("refused"), { data: { code: 401 } }));
   });
   io.of("/slow").use((_, next) => setTimeout(next, 200));
 
-  server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => console.log(`ready ${server.address().port}`));
+  server.listen(Number(process.argv[2] ?? 0), process.env.FERRIO_TEST_HOST ?? "127.0.0.1", () => console.log(`ready ${server.address().port}`));
   process.on("SIGTERM", () => io.close(() => process.exit(0)));
 };
 
-function serve(socket, reasons, lives) {
+/** Collects the garbage, which needs a flag that not every Node takes from its environment. */
+function collect() {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+}
+
+function serve(io, socket, reasons, lives) {
   const namespace = socket.nsp;
   const life = ["connection"];
   lives.set(socket.id, life);
@@ -87,7 +97,13 @@ function serve(socket, reasons, lives) {
     const { auth, query, headers } = socket.handshake;
     ack?.({ auth, x: query.x ?? null, header: headers["x-test"] ?? null });
   });
+  socket.on("vitals", (ack) => {
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    ack?.({ connections: io.engine.clientsCount, tasks: process.getActiveResourcesInfo().length, heap: heapUsed + external });
+  });
   socket.on("reasons", (ack) => ack?.(reasons));
+  socket.on("lives", (ack) => ack?.(Object.fromEntries(lives)));
   socket.on("life", (sid, ack) => ack?.(lives.get(sid) ?? []));
 
   // The end.
@@ -95,6 +111,7 @@ function serve(socket, reasons, lives) {
   socket.on("disconnecting", (reason) => life.push(`disconnecting ${reason} rooms=${socket.rooms.size}`));
   socket.on("disconnect", (reason) => {
     life.push(`disconnect ${reason} rooms=${socket.rooms.size}`);
+    if (on("FERRIO_TEST_FORGETFUL")) return lives.delete(socket.id);
     reasons.push([socket.id, namespace.name, reason]);
   });
 }

@@ -2,6 +2,7 @@
 program do the same. The module under test comes in as an argument, so the original and ferrio run one text."""
 
 import asyncio
+import gc
 import os
 import sys
 from urllib.parse import parse_qs
@@ -50,9 +51,9 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
 
     @on("connect")
     async def connect(sid, environ, auth):
-        lives[sid] = ["connection"]
         if namespace == "/admin" and (auth or {}).get("token") == "bad":
             raise socketio.exceptions.ConnectionRefusedError("refused", {"code": 401})
+        lives[sid] = ["connection"]
         if namespace == "/slow":
             await asyncio.sleep(0.2)
         await sio.save_session(sid, {"auth": auth or {}}, namespace=namespace)
@@ -61,6 +62,10 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
     @on("disconnect")
     async def disconnect(sid, reason):
         lives[sid].append(f"disconnect {reason} rooms={len(sio.rooms(sid, namespace=namespace))}")
+        if os.environ.get("FERRIO_TEST_FORGETFUL") == "1":
+            lives.pop(sid)
+            seen.pop(sid, None)
+            return
         reasons.append([sid, namespace, reason])
 
     # What comes in goes back.
@@ -152,7 +157,14 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
         x = parse_qs(environ["QUERY_STRING"]).get("x", [None])[-1]
         return {"auth": session["auth"], "x": x, "header": environ.get("HTTP_X_TEST")}
 
+    @on("vitals")
+    def vitals(sid):
+        gc.collect()
+        tasks = len(asyncio.all_tasks())
+        return {"connections": len(sio.eio.sockets), "tasks": tasks, "heap": sys.getallocatedblocks()}
+
     on("reasons")(lambda sid: reasons)
+    on("lives")(lambda sid: lives)
     on("life")(lambda sid, whose: lives.get(whose, []))
 
     # The end. Python never closes the connection beneath, whatever `close` says.

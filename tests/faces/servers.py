@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 
+HOST = os.environ.get("FERRIO_TEST_HOST", "127.0.0.1")
+
 
 def mode() -> str:
     """What the original must be told of it."""
@@ -39,7 +41,7 @@ def uvicorn(socketio, sio, port: int) -> None:
     import uvicorn
 
     app = application(socketio, sio)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, host=HOST, port=port, log_level="critical", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
 
     async def announce():
@@ -57,7 +59,7 @@ def hypercorn(socketio, sio, port: int) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
-    config = Config.from_mapping(bind=[f"127.0.0.1:{port}"], accesslog=None, errorlog=None, graceful_timeout=1)
+    config = Config.from_mapping(bind=[f"{HOST}:{port}"], accesslog=None, errorlog=None, graceful_timeout=1)
 
     async def main():
         await asyncio.gather(
@@ -71,7 +73,7 @@ def granian(socketio, sio, port: int) -> None:
     from granian.server.embed import Server
 
     async def main():
-        server = Server(application(socketio, sio), address="127.0.0.1", port=port, interface="asgi", log_enabled=False)
+        server = Server(application(socketio, sio), address=HOST, port=port, interface="asgi", log_enabled=False)
         serving = asyncio.create_task(server.serve())
         await listens(port)
         await until_told()
@@ -87,7 +89,7 @@ def gunicorn(socketio, sio, port: int) -> None:
 
     class Application(BaseApplication):
         def load_config(self):
-            self.cfg.set("bind", f"127.0.0.1:{port}")
+            self.cfg.set("bind", f"{HOST}:{port}")
             self.cfg.set("worker_class", "uvicorn_worker.UvicornWorker")
             self.cfg.set("graceful_timeout", 2)
             self.cfg.set("loglevel", "critical")
@@ -107,7 +109,7 @@ def aiohttp(socketio, sio, port: int) -> None:
         sio.attach(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, HOST, port).start()
         ready(port)
         await until_told()
         await runner.cleanup()
@@ -120,7 +122,7 @@ def tornado(socketio, sio, port: int) -> None:
 
     async def main():
         handler = socketio.get_tornado_handler(sio)
-        server = Application([(r"/socket.io/?", handler)], log_function=lambda handler: None).listen(port, "127.0.0.1")
+        server = Application([(r"/socket.io/?", handler)], log_function=lambda handler: None).listen(port, HOST)
         ready(port)
         await until_told()
         server.stop()
@@ -133,7 +135,7 @@ def native(socketio, sio, port: int) -> None:
     """ferrio's own listener."""
 
     async def main():
-        serving = asyncio.create_task(sio.serve("127.0.0.1", port))
+        serving = asyncio.create_task(sio.serve(HOST, port))
         await listens(port)
         await until_told()
         serving.cancel()
@@ -152,7 +154,7 @@ def hosted(socketio, sio, port: int) -> None:
 
     async def main():
         app = socketio.ASGIApp(sio, other)
-        await asyncio.gather(socketio.serve(app, "127.0.0.1", port), listens(port))
+        await asyncio.gather(socketio.serve(app, HOST, port), listens(port))
 
     asyncio.run(main())
 

@@ -38,6 +38,11 @@ const PROFILES = {
   msgpack: { FERRIO_TEST_SERIALIZER: "msgpack", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   eio3: { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_TIMEOUT: "700" },
   "eio3-calm": { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  // A client that has vanished is noticed in 4 s, and nobody else is, however busy the machine.
+  faults: { FERRIO_TEST_PING_INTERVAL: "1000", FERRIO_TEST_PING_TIMEOUT: "3000", FERRIO_TEST_CONNECT_TIMEOUT: "4000", FERRIO_TEST_UPGRADE_TIMEOUT: "4000" },
+  // For a soak: nothing is remembered that grows with the number of clients. A client that has vanished is noticed in 25 s, or 6.
+  soak: { FERRIO_TEST_FORGETFUL: "1", FERRIO_TEST_CLEANUP: "1", FERRIO_TEST_PING_INTERVAL: "5000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  "soak-brief": { FERRIO_TEST_FORGETFUL: "1", FERRIO_TEST_CLEANUP: "1", FERRIO_TEST_PING_INTERVAL: "1000", FERRIO_TEST_PING_TIMEOUT: "5000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   // Heartbeats slow enough for a second-counting client, an upgrade and a CONNECT that may not dawdle.
   hasty: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_UPGRADE_TIMEOUT: "300" },
 };

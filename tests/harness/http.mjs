@@ -2,13 +2,18 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 
+/** Where a server is: a port of this machine, or `{host, port}`, with the `localAddress` one comes from. */
+export function place(at) {
+  return typeof at === "number" ? { host: "127.0.0.1", port: at } : at;
+}
+
 /** Sends a request on a connection of its own. Gives `{answer, abort}`; the answer is `{status, headers, body}`. */
-export function send(port, method, path, { headers = {}, body } = {}) {
+export function send(at, method, path, { headers = {}, body } = {}) {
   let running;
   const answer = new Promise((resolve) => {
     // Content-Length is what a browser sends; without it node would answer with chunks, which Python's original ignores.
     const length = body === undefined ? {} : { "content-length": Buffer.byteLength(body) };
-    running = request({ host: "127.0.0.1", port, method, path, agent: false, headers: { connection: "close", ...length, ...headers } });
+    running = request({ ...place(at), method, path, agent: false, headers: { connection: "close", ...length, ...headers } });
     running.on("response", (response) => {
       const parts = [];
       response.on("data", (part) => parts.push(part));
@@ -22,9 +27,9 @@ export function send(port, method, path, { headers = {}, body } = {}) {
 }
 
 /** Writes `chunks` to a TCP connection and gives what came back until the server closed or was quiet for a while. */
-export function exchange(port, chunks, { quietMs = 300, deadlineMs = 8000, reset = false } = {}) {
+export function exchange(at, chunks, { quietMs = 300, deadlineMs = 8000, reset = false } = {}) {
   return new Promise((resolve) => {
-    const tcp = connect({ port, host: "127.0.0.1", noDelay: true });
+    const tcp = connect({ ...place(at), noDelay: true });
     let reply = Buffer.alloc(0);
     let timer = setTimeout(() => finish(false), deadlineMs);
     const finish = (closed) => {

@@ -8,7 +8,7 @@ export class Peer {
   sid = null;
   socket = null; // the WebSocket, once there is one
   refused = null; // the server's answer when it refused the handshake
-  #port;
+  #at; // see `place`
   #query;
   #headers;
   #eio;
@@ -17,10 +17,11 @@ export class Peer {
   #inbox = [];
   #waiting = null;
   #polling = null; // the GET in flight
+  #pollsNoMore = false;
 
   /** `pings: manual` leaves heartbeats to the scenario; else a v4 peer answers them and they are never seen. */
-  constructor(port, { eio = 4, query = {}, headers = {}, pings = "auto", base64 = true } = {}) {
-    this.#port = port;
+  constructor(at, { eio = 4, query = {}, headers = {}, pings = "auto", base64 = true } = {}) {
+    this.#at = at;
     this.#eio = eio;
     this.#base64 = eio === 3 && base64;
     this.#query = query;
@@ -37,7 +38,7 @@ export class Peer {
     if (transport === "websocket") {
       if (!(await this.openSocket())) return null;
     } else {
-      const answer = await request(this.#port, "GET", this.#path("polling"), { headers: this.#headers }).answer;
+      const answer = await request(this.#at, "GET", this.#path("polling"), { headers: this.#headers }).answer;
       if (answer.status !== 200) return void (this.refused = { ...answer, body: answer.body.toString() });
       for (const item of decodePayload(answer, this.#eio)) this.#arrived(item);
     }
@@ -50,7 +51,7 @@ export class Peer {
   /** A WebSocket for the session, or for a new one; false when it was refused. */
   async openSocket({ after, headers } = {}) {
     const options = { headers: { ...this.#headers, ...headers }, after, onItem: (item) => this.#arrived(item) };
-    const { socket, refused } = await openWebSocket(this.#port, this.#path("websocket"), options);
+    const { socket, refused } = await openWebSocket(this.#at, this.#path("websocket"), options);
     this.socket = socket ?? null;
     this.refused = refused ?? null;
     return Boolean(socket);
@@ -59,7 +60,8 @@ export class Peer {
   /** Moves from polling to WebSocket as an honest client does. */
   async upgrade() {
     const socket = await this.probe();
-    // The poll in flight is ended by a noop; what else it brings comes before anything on the WebSocket.
+    // The poll in flight is ended by a noop; what else it brings comes before anything on the WebSocket. There is no other.
+    this.#pollsNoMore = true;
     if (this.#polling) await this.#polling;
     this.socket = socket;
     socket.send("5");
@@ -70,7 +72,7 @@ export class Peer {
     const items = [];
     let wake = () => {};
     const onItem = (item) => (this.socket ? this.#arrived(item) : (items.push(item), wake()));
-    const { socket, refused } = await openWebSocket(this.#port, this.#path("websocket"), { headers: this.#headers, onItem });
+    const { socket, refused } = await openWebSocket(this.#at, this.#path("websocket"), { headers: this.#headers, onItem });
     if (refused) throw new Error(`the upgrade was refused with ${refused.status}`);
     socket.send("2probe");
     if (items.length === 0) await Promise.race([new Promise((resolve) => (wake = resolve)), pause(8000)]);
@@ -88,7 +90,7 @@ export class Peer {
   }
 
   post(body) {
-    return request(this.#port, "POST", this.#path("polling"), { headers: { "content-type": "text/plain;charset=UTF-8", ...this.#headers }, body }).answer;
+    return request(this.#at, "POST", this.#path("polling"), { headers: { "content-type": "text/plain;charset=UTF-8", ...this.#headers }, body }).answer;
   }
 
   /** The next packet: text, bytes or `{closed}`; null when nothing comes `within` milliseconds. */
@@ -98,7 +100,7 @@ export class Peer {
       if (this.#inbox.length > 0) return this.#inbox.shift();
       const left = deadline - Date.now();
       if (left <= 0) return null;
-      if (this.transport === "polling") this.#poll();
+      if (this.transport === "polling" && !this.#pollsNoMore) this.#poll();
       await Promise.race([new Promise((resolve) => (this.#waiting = resolve)), pause(left)]);
     }
   }
@@ -108,7 +110,7 @@ export class Peer {
   }
 
   #poll() {
-    this.#polling ??= request(this.#port, "GET", this.#path("polling"), { headers: this.#headers }).answer.then((answer) => {
+    this.#polling ??= request(this.#at, "GET", this.#path("polling"), { headers: this.#headers }).answer.then((answer) => {
       this.#polling = null;
       if (answer.status !== 200) return this.#arrived({ closed: answer.status });
       for (const item of decodePayload(answer, this.#eio)) this.#arrived(item);

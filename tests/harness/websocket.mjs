@@ -3,15 +3,17 @@
 // the real clients in ../interop.
 import { createHash, randomBytes } from "node:crypto";
 import { connect } from "node:net";
+import { place } from "./http.mjs";
 
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
 /** Asks for an upgrade. Gives `{socket}`, or `{refused: {status, headers, body}}` when the server says no. */
-export async function openWebSocket(port, target, { headers = {}, after = "", onItem }) {
-  const tcp = connect({ port, host: "127.0.0.1", noDelay: true });
+export async function openWebSocket(at, target, { headers = {}, after = "", onItem }) {
+  const { host, port } = place(at);
+  const tcp = connect({ ...place(at), noDelay: true });
   const key = randomBytes(16).toString("base64");
   const lines = {
-    Host: `127.0.0.1:${port}`,
+    Host: `${host}:${port}`,
     Upgrade: "websocket",
     Connection: "Upgrade",
     "Sec-WebSocket-Version": "13",
@@ -73,6 +75,10 @@ export class WebSocketClient {
 
   pause() {
     this.#tcp.pause();
+  }
+
+  resume() {
+    this.#tcp.resume();
   }
 
   /** Ends the writing side and keeps reading. */

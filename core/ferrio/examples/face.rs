@@ -12,12 +12,14 @@ use ferrio::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{interval, sleep};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let port = env::args().nth(1).map_or(Ok(0), |port| port.parse::<u16>())?;
+    let host = env::var("FERRIO_TEST_HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let server = Server::builder()
         .ping_interval(millis("FERRIO_TEST_PING_INTERVAL", 300)?)
         .ping_timeout(millis("FERRIO_TEST_PING_TIMEOUT", 200)?)
@@ -29,8 +31,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok("msgpack") => Serializer::MsgPack,
             _ => Serializer::Json,
         })
-        .allow_eio3(env::var("FERRIO_TEST_EIO3").is_ok_and(|value| value == "1"))
-        .state(Book::default())
+        .allow_eio3(switch("FERRIO_TEST_EIO3"))
+        .cleanup_empty_child_namespaces(switch("FERRIO_TEST_CLEANUP"))
+        .state(Book { forgetful: switch("FERRIO_TEST_FORGETFUL"), ..Book::default() })
         .build();
 
     for name in ["/", "/custom", "/admin", "/slow"] {
@@ -46,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok::<_, ConnectError>(())
     });
 
-    let address = server.listen(("127.0.0.1", port)).await?;
+    let address = server.listen((host.as_str(), port)).await?;
     println!("ready {}", address.port());
     signal(SignalKind::terminate())?.recv().await;
     server.close().await;
@@ -125,10 +128,16 @@ fn serve(socket: Socket, Auth(auth): Auth<Value>, State(book): State<Book>) {
         let handshake = socket.handshake();
         json!({ "auth": auth, "x": handshake.query("x"), "header": handshake.header("x-test") })
     });
+    socket.on("vitals", |server: Server| {
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        json!({ "connections": server.connections(), "tasks": tasks, "heap": null })
+    });
     socket.on("reasons", |State(book): State<Book>| lock(&book.reasons).clone());
     socket.on("life", |Data(id): Data<String>, State(book): State<Book>| {
         lock(&book.lives).get(&id).cloned().unwrap_or_default()
     });
+
+    socket.on("lives", |State(book): State<Book>| lock(&book.lives).clone());
 
     // The end.
     socket.on("server-disconnect", |socket: Socket, Data(close): Data<Option<bool>>| {
@@ -139,6 +148,10 @@ fn serve(socket: Socket, Auth(auth): Auth<Value>, State(book): State<Book>) {
     });
     socket.on_disconnect(|socket: Socket, reason: Reason, State(book): State<Book>| {
         book.live(&socket, format!("disconnect {reason} rooms={}", socket.rooms().len()));
+        if book.forgetful {
+            lock(&book.lives).remove(socket.id());
+            return;
+        }
         let entry = [socket.id(), socket.namespace().name(), &reason.to_string()].map(str::to_owned);
         lock(&book.reasons).push(entry);
     });
@@ -147,6 +160,8 @@ fn serve(socket: Socket, Auth(auth): Auth<Value>, State(book): State<Book>) {
 /// What the server remembers.
 #[derive(Default)]
 struct Book {
+    /// Nothing is remembered of sockets that are gone.
+    forgetful: bool,
     /// Socket, namespace and reason of every disconnect, oldest first.
     reasons: Mutex<Vec<[String; 3]>>,
     /// What happened to a socket, in order.
@@ -179,6 +194,10 @@ impl Rooms {
 fn millis(name: &str, default: u64) -> Result<Duration, Box<dyn Error>> {
     let value = env::var(name).map_or(Ok(default), |value| value.parse())?;
     Ok(Duration::from_millis(value))
+}
+
+fn switch(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| value == "1")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
