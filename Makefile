@@ -99,7 +99,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz node python scenarios interop clients soak browser
+SUITES := rust doc loom fuzz node python scenarios interop clients faults soak browser
 FACES := rust node python python-native
 
 .PHONY: test
@@ -159,6 +159,11 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 test-clients: addon wheel programs tests/node_modules/.done ## ferrio's client against every face and both originals
 	$(call every_face,node tests/clients/run.mjs)
 test-clients: FACES += socketio python-socketio
+
+.PHONY: test-faults
+test-faults: FACES := rust node python
+test-faults: addon wheel programs tests/node_modules/.done ## a bad network; as root on Linux also one that loses packets
+	$(call every_face,node tests/faults/run.mjs)
 
 .PHONY: test-soak
 test-soak: addon wheel programs tests/node_modules/.done ## ten seconds of the soak

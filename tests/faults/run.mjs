@@ -1,0 +1,38 @@
+// A server on a bad network: node tests/faults/run.mjs --face rust [--long] [--filter text] [--verbose]
+import { parseArgs } from "node:util";
+import { findFace } from "../harness/face.mjs";
+import { Report } from "../harness/report.mjs";
+import { cuts } from "./cuts.mjs";
+import { missing } from "./link.mjs";
+import { losses } from "./losses.mjs";
+import { slices } from "./slices.mjs";
+import { vanished } from "./vanished.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    face: { type: "string", default: "socketio" },
+    filter: { type: "string", default: "" },
+    long: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+  },
+});
+
+const face = findFace(options.face);
+const report = new Report(options.verbose);
+const noLink = missing();
+if (noLink) console.log(`${face.name}: no network namespaces, so lost, late and overtaking packets are not tested: ${noLink}`);
+
+// [title, what it needs of the machine, test]
+const TESTS = [
+  ["segments of a few bytes change nothing (F-03)", null, slices],
+  ["packets that are lost, late and overtaken: order is kept, also across the upgrade (F-03)", noLink, losses],
+  ["a peer that is there no more is noticed, and nobody else is (F-01, F-02)", noLink, vanished],
+  ["a reset at any byte ends one connection once and leaves nothing (F-04)", null, cuts],
+];
+
+for (const [title, lacks, test] of TESTS) {
+  if (!title.includes(options.filter)) continue;
+  if (lacks) report.skip(title, lacks);
+  else await report.test(title, () => test(face, options.long));
+}
+process.exit(report.close(face.name));
