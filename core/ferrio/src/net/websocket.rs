@@ -3,12 +3,13 @@
 //! tungstenite's [`WebSocketContext`] does the reading. It never sees the socket: whoever has received bytes feeds them, and
 //! gets whole messages; answers (pong, close) come out as bytes, to be queued like everything else. Two things it does not
 //! bound are bounded here, by a scanner that follows the frame headers beside it: the fragments of a message and the rate
-//! of control frames.
+//! of control frames. And what is plain does not need it at all ([`plain`]).
 //!
 //! A context and its buffer live only from the first byte of a message to the last one: an idle connection has none, and
 //! one that received a megabyte does not keep it.
 
 mod handshake;
+mod plain;
 mod scanner;
 
 use std::io::{self, Read, Write};
@@ -99,6 +100,16 @@ impl Codec {
         if self.over {
             return Ok(());
         }
+        let bytes = match self.take_plain(bytes, on) {
+            Ok(rest) => rest,
+            Err(fault) => {
+                self.over = true;
+                return Err(fault);
+            }
+        };
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let (sound, verdict) = self.scanner.scan(bytes, Instant::now);
         let verdict = match self.read(&bytes[..sound], on) {
             Ok(()) if !self.over => verdict,
@@ -115,6 +126,23 @@ impl Codec {
     /// Whether a close frame or a fault has ended the reading.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Gives out the plain messages at the start of `bytes`, and what is behind them.
+    fn take_plain<'b>(&self, bytes: &'b [u8], on: &mut dyn FnMut(Incoming)) -> Result<&'b [u8], Fault> {
+        // A server's frames are not masked: the client's side leaves all of them to tungstenite.
+        if self.role == Role::Client || !self.scanner.is_between_messages() {
+            return Ok(bytes);
+        }
+        let (messages, used) = plain::take(bytes, self.max);
+        for message in messages {
+            on(Incoming::Frame(if message.is_text {
+                Frame::Text(Text::from_utf8(message.bytes).map_err(|_| Fault::Utf8)?)
+            } else {
+                Frame::Binary(message.bytes)
+            }));
+        }
+        Ok(&bytes[used..])
     }
 
     fn read(&mut self, bytes: &[u8], on: &mut dyn FnMut(Incoming)) -> Result<(), Fault> {

@@ -301,6 +301,12 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_without_tungstenite_is_what_it_reads(bytes in any_frames()) {
+        // Five bytes are never a whole frame of a client's.
+        prop_assert_eq!(without_pongs(feed([&bytes[..]])), without_pongs(feed(bytes.chunks(5))));
+    }
+
+    #[test]
     fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..400), cuts in vec(any::<prop::sample::Index>(), 0..5)) {
         let _ = feed(cut(&bytes, &cuts));
     }
