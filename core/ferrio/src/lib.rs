@@ -113,7 +113,7 @@ pub use net::files::ClientFiles;
 pub use net::listener::Listener;
 pub use net::service::{EngineLayer, EngineService, Peer};
 pub use net::tls::{Tls, TlsError};
-pub use payload::{Args, Arguments, Binary, FromArguments, RawArgs, Value};
+pub use payload::{Args, Arguments, Binary, FromArguments, RawArgs, Str, Value};
 pub use peer::{Direct, Socket};
 pub use reply::{Ack, AckFuture, EmitWithAck};
 pub use server::{PatternError, Server};

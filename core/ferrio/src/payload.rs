@@ -4,6 +4,7 @@
 
 mod open;
 mod seal;
+mod str;
 mod value;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::error::{EmitError, Mismatch};
 
 pub(crate) use open::Sealed;
 pub(crate) use seal::{Given, Sealer, failure};
+pub use str::Str;
 pub use value::Value;
 
 /// What an emit or an answer can carry: anything [`Serialize`].

@@ -6,11 +6,12 @@ use std::fmt;
 use bytes::Bytes;
 use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
-use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, UnitDeserializer};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StrDeserializer, UnitDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use serde_json::Error;
 
+use super::Str;
 use super::value::{Value, placeholder};
 use crate::error::Mismatch;
 
@@ -229,8 +230,8 @@ impl WithBytes {
         placeholder(&self.0).and_then(attachment)
     }
 
-    fn fields(fields: Vec<(String, Value)>) -> impl Iterator<Item = (String, Self)> {
-        fields.into_iter().map(|(name, value)| (name, Self(value)))
+    fn fields(fields: Vec<(Str, Value)>) -> impl Iterator<Item = (String, Self)> {
+        fields.into_iter().map(|(name, value)| (name.into(), Self(value)))
     }
 }
 
@@ -239,7 +240,10 @@ impl<'de> Deserializer<'de> for WithBytes {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Scalar(scalar) => scalar.deserialize_any(visitor),
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::Number(number) => number.deserialize_any(visitor),
+            Value::String(text) => visitor.visit_str(&text),
             Value::Array(items) => SeqDeserializer::new(items.into_iter().map(WithBytes)).deserialize_any(visitor),
             Value::Object(fields) => MapDeserializer::new(Self::fields(fields)).deserialize_any(visitor),
             Value::Bytes(bytes) => visitor.visit_bytes(&bytes),
@@ -262,7 +266,7 @@ impl<'de> Deserializer<'de> for WithBytes {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Scalar(serde_json::Value::Null) => visitor.visit_none(),
+            Value::Null => visitor.visit_none(),
             value => visitor.visit_some(Self(value)),
         }
     }
@@ -285,7 +289,7 @@ impl<'de> Deserializer<'de> for WithBytes {
             Value::Object(fields) if fields.len() == 1 => {
                 visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(Self::fields(fields))))
             }
-            Value::Scalar(scalar) => scalar.deserialize_enum(name, variants, visitor),
+            Value::String(text) => StrDeserializer::<Error>::new(&text).deserialize_enum(name, variants, visitor),
             other => Self(other).deserialize_any(visitor),
         }
     }

@@ -38,7 +38,7 @@ impl Sealer {
         if RESERVED.contains(&name) {
             return Err(EmitError::Reserved(name.to_owned()));
         }
-        let mut sealer = Self { text: Vec::with_capacity(128), attachments: Vec::new() };
+        let mut sealer = Self { text: Vec::with_capacity(512), attachments: Vec::new() };
         sealer.argument(name).map_err(serialize_error)?;
         Ok(sealer)
     }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Binary, open};
+use super::{Binary, Str, open};
 
 /// Any value that Socket.IO can carry: what `serde_json::Value` is to JSON, with bytes.
 ///
-/// For programs that pass on what they do not know. Where the type is known, a struct is faster and safer.
+/// For programs that look into what they do not know. Where the type is known, a struct is faster and safer; where nobody
+/// looks, [`RawArgs`](crate::RawArgs) costs nothing.
 ///
 /// ```
 /// use ferrio::Value;
@@ -22,22 +23,23 @@ use super::{Binary, open};
 /// }
 /// assert_eq!(value.get("name").and_then(Value::as_str), Some("a"));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// `null`, a boolean, a number or a string.
-    Scalar(serde_json::Value),
+    /// `null`
+    #[default]
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(serde_json::Number),
+    /// `"…"`
+    String(Str),
     /// `[…]`
     Array(Vec<Self>),
     /// `{…}`, in the order of the fields.
-    Object(Vec<(String, Self)>),
+    Object(Vec<(Str, Self)>),
     /// An attachment.
     Bytes(Bytes),
-}
-
-impl Default for Value {
-    fn default() -> Self {
-        Self::Scalar(serde_json::Value::Null)
-    }
 }
 
 impl Value {
@@ -45,52 +47,55 @@ impl Value {
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
             // Of two the last counts, as everywhere in JSON.
-            Self::Object(fields) => fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value),
-            Self::Scalar(_) | Self::Array(_) | Self::Bytes(_) => None,
+            Self::Object(fields) => fields.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value),
+            _ => None,
         }
     }
 
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
-        self.scalar().and_then(serde_json::Value::as_str)
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// A boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(value) = self { Some(*value) } else { None }
     }
 
     /// A number without sign and fraction.
     pub fn as_u64(&self) -> Option<u64> {
-        self.scalar().and_then(serde_json::Value::as_u64)
+        if let Self::Number(number) = self { number.as_u64() } else { None }
+    }
+
+    /// A number, as the nearest one that JavaScript has.
+    pub fn as_f64(&self) -> Option<f64> {
+        if let Self::Number(number) = self { number.as_f64() } else { None }
     }
 
     /// An attachment.
     pub fn as_bytes(&self) -> Option<&Bytes> {
-        match self {
-            Self::Bytes(bytes) => Some(bytes),
-            Self::Scalar(_) | Self::Array(_) | Self::Object(_) => None,
-        }
-    }
-
-    fn scalar(&self) -> Option<&serde_json::Value> {
-        match self {
-            Self::Scalar(value) => Some(value),
-            Self::Array(_) | Self::Object(_) | Self::Bytes(_) => None,
-        }
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
     }
 }
 
 impl From<serde_json::Value> for Value {
     fn from(value: serde_json::Value) -> Self {
         match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(value) => Self::Bool(value),
+            serde_json::Value::Number(number) => Self::Number(number),
+            serde_json::Value::String(text) => Self::String(text.into()),
             serde_json::Value::Array(items) => Self::Array(items.into_iter().map(Self::from).collect()),
             serde_json::Value::Object(fields) => {
-                Self::Object(fields.into_iter().map(|(name, value)| (name, value.into())).collect())
+                Self::Object(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
             }
-            scalar => Self::Scalar(scalar),
         }
     }
 }
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Scalar(text.into())
+        Self::String(text.into())
     }
 }
 
@@ -103,7 +108,10 @@ impl From<Bytes> for Value {
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Scalar(value) => value.serialize(serializer),
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
             Self::Array(items) => items.serialize(serializer),
             Self::Object(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
             Self::Bytes(bytes) => super::seal::lend(bytes, || serializer.serialize_bytes(bytes)),
@@ -139,27 +147,28 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        Ok(Value::Bool(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        Ok(Value::Number(value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        Ok(Value::Number(value.into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        // JSON has neither infinities nor NaN; `null` is what JavaScript writes for them.
+        Ok(serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        Ok(Value::String(value.into()))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::Scalar(value.into()))
+        Ok(Value::String(value.into()))
     }
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
@@ -193,7 +202,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
 /// The index in `{"_placeholder":true,"num":index}`.
 pub(super) fn placeholder(value: &Value) -> Option<usize> {
-    value.get("_placeholder")?.scalar()?.as_bool().filter(|is| *is)?;
+    value.get("_placeholder")?.as_bool().filter(|is| *is)?;
     value.get("num")?.as_u64()?.try_into().ok()
 }
 

@@ -114,7 +114,7 @@ async fn in_messagepack() {
         let client = soon(client).await.unwrap();
         let bytes = ferrio::Value::Bytes(vec![1, 2, 3].into());
         let value = ferrio::Value::Object(vec![
-            ("text".into(), ferrio::Value::Scalar("ü".into())),
+            ("text".into(), ferrio::Value::from("ü")),
             ("bytes".into(), bytes),
             ("list".into(), ferrio::Value::from(json!([1, -2, 2.5, null, true]))),
         ]);
