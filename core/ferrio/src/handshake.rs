@@ -49,7 +49,8 @@ impl Request {
     pub fn query_pairs(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         let pairs = self.query.get_or_init(|| {
             let query = self.url().split_once('?').map_or("", |(_, query)| query);
-            query::pairs(query.split('#').next().unwrap_or_default()).collect()
+            let pairs = query::pairs(query.split('#').next().unwrap_or_default());
+            pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
         });
         pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

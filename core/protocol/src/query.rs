@@ -1,8 +1,10 @@
 //! `a=1&b=2`: what a browser puts behind a `?`.
 
+use std::borrow::Cow;
+
 /// The pairs of a query string or form body, decoded: `+` is a blank, `%XX` a byte, anything malformed stands for itself;
 /// bytes that are not UTF-8 become U+FFFD. Never fails: the originals' parsers never do.
-pub fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
+pub fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decode(key), decode(value))
@@ -10,9 +12,9 @@ pub fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
 }
 
 /// Undoes percent-encoding.
-pub fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -31,7 +33,8 @@ pub fn decode(text: &str) -> String {
         }
         at += 1;
     }
-    String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let text = String::from_utf8(decoded);
+    Cow::Owned(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -46,7 +49,7 @@ mod tests {
     fn decodes_pairs() {
         let all: Vec<_> = pairs("a=1&b=%C3%A9+x&&c&d=%zz&e=%").collect();
         let expected = [("a", "1"), ("b", "é x"), ("c", ""), ("d", "%zz"), ("e", "%")];
-        assert_eq!(all, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(all, expected.map(|(key, value)| (Cow::from(key), Cow::from(value))));
     }
 
     #[test]

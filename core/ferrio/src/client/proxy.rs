@@ -61,7 +61,7 @@ impl Proxy {
 
 /// A plus sign is itself here, unlike in a query.
 fn decode_user(user: &str) -> String {
-    query::decode(&user.replace('+', "%2B"))
+    query::decode(&user.replace('+', "%2B")).into_owned()
 }
 
 /// Whether `list` (names, `.suffixes`, `*`) names `host`.

@@ -4,6 +4,8 @@
 //! first. Those that need the session (does it exist, on which transport, in which revision) are the server's:
 //! [`Request::check`] and [`Candidate::check`] hold them ready.
 
+use std::borrow::Cow;
+
 use ferrio_protocol::engine::{Revision, Transport};
 use ferrio_protocol::{Dialect, Text, query};
 
@@ -109,7 +111,7 @@ pub fn route_websocket(head: &Head, config: &Config) -> Result<Candidate, Refusa
     check_foreign_origin(head, config)?;
     // The originals open a WebSocket for `transport=polling` too, only to close it at once.
     if query.transport(config)? != Transport::WebSocket {
-        return Err(Refusal::UnknownTransport { transport: query.transport });
+        return Err(Refusal::UnknownTransport { transport: query.transport.map(Cow::into_owned) });
     }
     check_origin_characters(head)?;
     if query.sid.is_none() {
@@ -161,7 +163,7 @@ impl Candidate {
 }
 
 /// engine.io's `verify`, with the EIO check of its `handshake` at the end.
-fn node_route(head: &Head, config: &Config, query: Query) -> Result<Route, Refusal> {
+fn node_route(head: &Head, config: &Config, query: Query<'_>) -> Result<Route, Refusal> {
     if head.method == "OPTIONS" && cors::has_rule(config) {
         // The `cors` package sits before the engine and answers every preflight.
         return Ok(Route::Options);
@@ -187,7 +189,7 @@ fn node_route(head: &Head, config: &Config, query: Query) -> Result<Route, Refus
 }
 
 /// python-engineio's `handle_request`.
-fn python_route(head: &Head, config: &Config, query: Query) -> Result<Route, Refusal> {
+fn python_route(head: &Head, config: &Config, query: Query<'_>) -> Result<Route, Refusal> {
     check_foreign_origin(head, config)?;
     let transport = query.transport(config)?;
     if query.sid.is_none() {
@@ -248,30 +250,30 @@ fn content(head: &Head, jsonp: bool) -> Content {
 
 /// Only the digits count, as in the original: what stands between them must not reach the script. One that sends none (or
 /// more than any client does) gets a script with another index than it asked for.
-fn node_index(index: String) -> u64 {
+fn node_index(index: Cow<'_, str>) -> u64 {
     let digits: String = index.chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap_or_default()
 }
 
 /// The parameters that mean something, as the dialect's original reads them.
 #[derive(Debug)]
-struct Query {
-    transport: Option<String>,
+struct Query<'a> {
+    transport: Option<Cow<'a, str>>,
     sid: Option<Text>,
     /// Anything but 4, and nothing at all, counts as 3.
     revision: Revision,
-    jsonp: Option<String>,
+    jsonp: Option<Cow<'a, str>>,
     base64: bool,
 }
 
-impl Query {
+impl<'a> Query<'a> {
     /// Node lets the last of two win and an empty `sid` counts as none. Python lets the first win, drops empty values
     /// altogether, and takes two `EIO` for a wrong one.
-    fn parse(target: &str, dialect: Dialect) -> Self {
+    fn parse(target: &'a str, dialect: Dialect) -> Self {
         let text = target.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
         let (mut transport, mut sid, mut eio, mut jsonp, mut base64) = (None, None, None, None, None);
         for (name, value) in query::pairs(text) {
-            let slot: &mut Option<String> = match name.as_str() {
+            let slot: &mut Option<Cow<'a, str>> = match &*name {
                 "transport" => &mut transport,
                 "sid" => &mut sid,
                 "EIO" => &mut eio,
@@ -282,13 +284,13 @@ impl Query {
             match dialect {
                 Dialect::Node => *slot = Some(value),
                 Dialect::Python if value.is_empty() => {}
-                Dialect::Python if name == "EIO" && slot.is_some() => *slot = Some(String::new()),
+                Dialect::Python if name == "EIO" && slot.is_some() => *slot = Some(Cow::Borrowed("")),
                 Dialect::Python => *slot = slot.take().or(Some(value)),
             }
         }
         Self {
             transport,
-            sid: sid.filter(|sid| !sid.is_empty()).map(Text::from),
+            sid: sid.filter(|sid| !sid.is_empty()).map(|sid| Text::from(&*sid)),
             revision: if eio.as_deref() == Some("4") { Revision::V4 } else { Revision::V3 },
             jsonp,
             // `b64=0` is true: the originals ask whether there is a value.
@@ -306,7 +308,7 @@ impl Query {
         };
         transport
             .filter(|transport| config.transports.contains(transport))
-            .ok_or_else(|| Refusal::UnknownTransport { transport: self.transport.clone() })
+            .ok_or_else(|| Refusal::UnknownTransport { transport: self.transport.as_deref().map(str::to_owned) })
     }
 }
 

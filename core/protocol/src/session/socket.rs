@@ -131,6 +131,6 @@ impl Session {
 /// The query of a Socket.IO v4 namespace, as the auth object it amounts to. Last value wins.
 fn query_object(query: &str) -> Text {
     let object: serde_json::Map<String, serde_json::Value> =
-        query::pairs(query).map(|(key, value)| (key, value.into())).collect();
+        query::pairs(query).map(|(key, value)| (key.into_owned(), value.into())).collect();
     Text::from(serde_json::Value::Object(object).to_string())
 }

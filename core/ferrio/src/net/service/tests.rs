@@ -89,3 +89,12 @@ fn what_cannot_be_a_header_is_left_out() {
     assert_eq!(rendered.headers().len(), 1);
     assert_eq!(&response.to_http1()[..], b"HTTP/1.1 200 OK\r\ne: f\r\ncontent-length: 0\r\n\r\n");
 }
+
+#[test]
+fn addresses_are_spelled_as_the_library_spells_them() {
+    for octets in [[0, 0, 0, 0], [127, 0, 0, 1], [9, 10, 99, 100], [255, 109, 200, 1]] {
+        let address = IpAddr::from(octets);
+        assert_eq!(spelled(address), address.to_string());
+    }
+    assert_eq!(spelled("::1".parse().expect("an address")), "::1");
+}
