@@ -137,6 +137,8 @@ impl Client {
 
     /// Leaves the namespace. What was emitted before is sent first, in the background: see [`close`](Self::close).
     pub fn disconnect(&self) {
+        // At once, as in `connect`; and for one that was not connected nobody says it later.
+        self.inner.space.status.lock().active = false;
         self.inner.crowd.manager.leave(&self.inner.space.nsp);
     }
 
