@@ -42,6 +42,11 @@ bench: build bench/servers/node/node_modules/.done ## ferrio beside its peers, i
 	cargo build --release --manifest-path bench/Cargo.toml
 	$(PYTHON) bench/run.py --rounds $(ROUNDS)
 
+.PHONY: bench-clients
+bench-clients: build bench/servers/node/node_modules/.done ## ferrio's clients beside their peers, into the same file
+	cargo build --release --manifest-path bench/Cargo.toml
+	$(PYTHON) bench/clients/run.py --rounds $(ROUNDS)
+
 ##@ Set up: once, and again when a list of packages changes
 
 NPM := bindings-node tests demo bench/servers/node
@@ -156,8 +161,11 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 	$(call every_face,$(PYTHON) tests/interop/run.py)
 
 .PHONY: test-clients
-test-clients: addon wheel programs tests/node_modules/.done ## ferrio's client against every face and both originals
-	$(call every_face,node tests/clients/run.mjs)
+test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients against every face and both originals
+	@failed=; for client in $(CLIENTS); do for face in $(FACES); do \
+	  node tests/clients/run.mjs --client $$client --face $$face || failed="$$failed $$client-$$face"; done; done; \
+	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+test-clients: CLIENTS := rust
 test-clients: FACES += socketio python-socketio
 
 .PHONY: test-faults

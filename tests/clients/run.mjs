@@ -1,68 +1,106 @@
-// ferrio's own clients against one server: node tests/clients/run.mjs --face socketio [--client rust]
-import { spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+// Clients against one server: node tests/clients/run.mjs --client rust --face socketio [--filter words] [--verbose]
+import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findFace, startFace } from "../harness/face.mjs";
 import { Report } from "../harness/report.mjs";
+import { findProgram, Program } from "./programs.mjs";
 
 const { values: options } = parseArgs({
   options: {
     face: { type: "string", default: "socketio" },
     dialect: { type: "string" },
     client: { type: "string", default: "rust" },
+    filter: { type: "string", default: "" },
     verbose: { type: "boolean", default: false },
   },
 });
 
-// Each plays its cases against the port it is given, and says how they went.
-const CLIENTS = { rust: () => [rust(), []] };
+const WAYS = {
+  polling: ["polling"],
+  websocket: ["websocket"],
+  upgrade: ["polling", "websocket"],
+};
+
+/** What a scenario has at hand. */
+class Stage {
+  #face;
+  #server;
+
+  constructor(face, server, program, way) {
+    this.#face = face;
+    this.#server = server;
+    this.program = program;
+    this.way = way;
+    this.transports = WAYS[way];
+  }
+
+  /** A client that begins to connect, by the way that is played. */
+  client(namespace = "/", options = {}) {
+    const url = `http://127.0.0.1:${this.#server.port}`;
+    return this.program.client({ url, namespace, transports: this.transports, delay: [20, 200], ...options });
+  }
+
+  /** One that is connected. */
+  async connected(namespace, options) {
+    const client = this.client(namespace, options);
+    await client.next("connect");
+    return client;
+  }
+
+  get server() {
+    return this.#server;
+  }
+
+  /** Killed, not stopped: nobody is told. */
+  async kill() {
+    process.kill(this.#server.pid, "SIGKILL");
+    await this.#server.exited;
+  }
+
+  /** At the same port. */
+  async startAgain() {
+    this.#server = await startFace(this.#face, "calm", this.#server.port);
+  }
+}
 
 const face = findFace(options.face, options.dialect);
+const found = findProgram(options.client);
 const report = new Report(options.verbose);
+const files = readdirSync(new URL("scenarios", import.meta.url)).sort();
 let server = await startFace(face);
-const [program, args] = CLIENTS[options.client]();
-const client = spawn(program, [...args, String(server.port)], { stdio: ["pipe", "pipe", "inherit"] });
-const ended = new Promise((resolve) => client.once("close", (code, signal) => resolve(signal ?? code)));
-
-let played = 0;
-for await (const line of createInterface({ input: client.stdout })) {
-  if (line === "restart") {
-    server = await restarted(server);
-    client.stdin.write("restarted\n");
-    continue;
+let program;
+for (const way of Object.keys(WAYS)) {
+  for (const file of files) {
+    const { default: scenarios, needs = {} } = await import(new URL(`scenarios/${file}`, import.meta.url));
+    for (const [name, play] of Object.entries(scenarios)) {
+      const title = `clients: ${options.client} by ${way}: ${name}`;
+      if (!title.includes(options.filter)) continue;
+      program ??= await new Program(found).ready();
+      const missing = (needs[name] ?? []).find((word) => program.cannot.includes(word));
+      if (missing) {
+        report.skip(title, `this client has no ${missing}`);
+        continue;
+      }
+      const stage = new Stage(face, server, program, way);
+      let good = false;
+      await report.test(title, async () => {
+        await play(stage);
+        good = true;
+      });
+      server = stage.server;
+      if (good) continue;
+      // What a failed one has left behind is nobody else's concern.
+      await program.kill();
+      program = undefined;
+      if (!server.running()) server = await startFace(face, "calm", server.port);
+    }
   }
-  // The way, the case and, if it failed, the reason.
-  const [, outcome, name, why] = line.match(/^(ok|failed) (\w+: [\w ]+)(?:: (.*))?$/) ?? [];
-  if (!outcome) throw new Error(`the client says ${JSON.stringify(line)}`);
-  played++;
-  await report.test(`clients: ${options.client} by ${name}`, async () => {
-    if (outcome === "failed") throw new Error(why ?? line);
+}
+if (program) {
+  await report.test(`clients: ${options.client} ends by itself`, async () => {
+    const end = await program.end();
+    if (end !== 0) throw new Error(`it ended with ${end}`);
   });
 }
-await report.test(`clients: ${options.client} plays to its end`, async () => {
-  const end = await ended;
-  if (end !== 0 || played === 0) throw new Error(`it ended with ${end} after ${played} cases`);
-});
 await server.stop();
-process.exit(report.close(face.name));
-
-/** Killed, not stopped: nobody is told. */
-async function restarted({ pid, port, exited }) {
-  process.kill(pid, "SIGKILL");
-  await exited;
-  return startFace(face, "calm", port);
-}
-
-/** The newest build of core/ferrio/examples/clients.rs. */
-function rust() {
-  if (process.env.FERRIO_TEST_RUST_CLIENT) return process.env.FERRIO_TEST_RUST_CLIENT;
-  const target = fileURLToPath(new URL("../../target", import.meta.url));
-  const built = (existsSync(target) ? readdirSync(target) : [])
-    .map((profile) => `${target}/${profile}/examples/ferrio-clients`)
-    .filter((path) => existsSync(path))
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  if (!built.length) throw new Error("the Rust client is not built: no target/*/examples/ferrio-clients");
-  return built[0];
-}
+process.exit(report.close(`${options.client} and ${face.name}`));
