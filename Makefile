@@ -161,8 +161,9 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 	$(call every_face,$(PYTHON) tests/interop/run.py)
 
 .PHONY: test-clients
-test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients against every face and both originals
-	@failed=; for client in $(CLIENTS); do for face in $(FACES); do \
+test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients against every face, both originals and hostile servers
+	@failed=; for client in $(CLIENTS); do \
+	  node tests/clients/hostile.mjs --client $$client || failed="$$failed $$client-hostile"; for face in $(FACES); do \
 	  node tests/clients/run.mjs --client $$client --face $$face || failed="$$failed $$client-$$face"; done; done; \
 	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 test-clients: CLIENTS := rust
