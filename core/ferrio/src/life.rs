@@ -14,6 +14,9 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use ferrio_protocol::socket::Payload;
@@ -58,6 +61,10 @@ struct Line {
     waiting: VecDeque<Work>,
     /// Of what waits.
     bytes: usize,
+    /// The end of the server does not wait for it.
+    excused: bool,
+    /// Whether it still does, once there is something to wait for.
+    counts: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +83,8 @@ pub(crate) enum Work {
 
 impl Life {
     pub(crate) fn new(shared: Arc<Shared>, space: Arc<Space>, handshake: Handshake) -> Self {
-        let line = Mutex::new(Line { stage: Stage::Asking, waiting: VecDeque::new(), bytes: 0 });
+        let line =
+            Mutex::new(Line { stage: Stage::Asking, waiting: VecDeque::new(), bytes: 0, excused: false, counts: None });
         Self { shared, space, handshake, line, own: OnceLock::new() }
     }
 
@@ -105,6 +113,29 @@ impl Life {
     /// Its disconnect handlers are done, or it never got in.
     pub(crate) fn is_over(&self) -> bool {
         self.line.lock().stage == Stage::Over
+    }
+
+    /// It is about to end. The end of the server waits for that as long as this is true.
+    pub(crate) fn leaves(&self) -> Arc<AtomicBool> {
+        let mut line = self.line.lock();
+        let counts = Arc::new(AtomicBool::new(!line.excused));
+        if !line.excused {
+            self.shared.wait_for_one_more();
+            line.counts = Some(Arc::clone(&counts));
+        }
+        counts
+    }
+
+    /// A handler of its own waits for the end of the server, which therefore cannot wait for it.
+    fn waits_for_the_server(&self) {
+        let counts = {
+            let mut line = self.line.lock();
+            line.excused = true;
+            line.counts.take()
+        };
+        if let Some(counts) = counts {
+            self.shared.need_not_wait_for(&counts);
+        }
     }
 
     /// The next in line; without one the socket is idle.
@@ -274,7 +305,8 @@ fn go_on(socket: &Socket, mut pending: Pending) {
     loop {
         if ordered && !pending.is_empty() {
             let socket = socket.clone();
-            life.shared.runtime.spawn(async move {
+            let within = socket.clone();
+            life.shared.runtime.spawn(WITHIN.scope(within, async move {
                 loop {
                     for future in pending {
                         // Panics have been reported where the future was made.
@@ -283,7 +315,7 @@ fn go_on(socket: &Socket, mut pending: Pending) {
                     let Some(work) = socket.life().next() else { return };
                     pending = start(&socket, work);
                 }
-            });
+            }));
             return;
         }
         pending.into_iter().for_each(|future| spawn(&life.shared, future));
@@ -298,7 +330,8 @@ fn start(socket: &Socket, work: Work) -> Pending {
         Work::Leave { reason, detail, leaving } => {
             let left = Left { socket: socket.clone(), reason, detail };
             let mut pending = Pending::new();
-            if let Called::Pending(rest) = begin(Box::pin(leave(left, leaving)), &socket.life().shared.runtime) {
+            let leave = WITHIN.scope(socket.clone(), leave(left, leaving));
+            if let Called::Pending(rest) = begin(Box::pin(leave), &socket.life().shared.runtime) {
                 pending.push(rest);
             }
             pending
@@ -307,6 +340,22 @@ fn start(socket: &Socket, work: Work) -> Pending {
 }
 
 // The end.
+
+tokio::task_local! {
+    /// The socket whose end comes after what runs here.
+    static WITHIN: Socket;
+}
+
+/// Waits for the end of the server, in a handler or elsewhere. The socket of a handler cannot end before it, and is not waited
+/// for: or both would wait for ever.
+pub(crate) async fn outlive<R>(end: impl Future<Output = R>) -> R {
+    let mut end = pin!(end);
+    poll_fn(|context| {
+        let _ = WITHIN.try_with(|socket| socket.life().waits_for_the_server());
+        end.as_mut().poll(context)
+    })
+    .await
+}
 
 async fn leave(left: Left, leaving: Leaving) {
     let socket = &left.socket;

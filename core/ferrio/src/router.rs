@@ -50,8 +50,12 @@ pub(crate) struct Shared {
     requests: Mutex<HashMap<u64, Arc<Request>>>,
     /// Somebody listens to what goes out: otherwise a broadcast need not look at its receivers for that.
     outgoing: AtomicBool,
+    /// Sockets whose disconnect handlers are not done; and those among them that the end waits for.
     leaving: AtomicUsize,
+    awaited: AtomicUsize,
     all_left: Notify,
+    /// The end has come, and handlers are of use only to those who are still leaving.
+    over: AtomicBool,
 }
 
 /// What a server is made with.
@@ -85,7 +89,9 @@ impl Shared {
             requests: Mutex::default(),
             outgoing: AtomicBool::new(false),
             leaving: AtomicUsize::new(0),
+            awaited: AtomicUsize::new(0),
             all_left: Notify::new(),
+            over: AtomicBool::new(false),
         })
     }
 
@@ -171,15 +177,35 @@ impl Shared {
     pub(crate) async fn all_left(&self) {
         loop {
             let left = self.all_left.notified();
-            if self.leaving.load(Ordering::Acquire) == 0 {
+            if self.awaited.load(Ordering::Acquire) == 0 {
                 return;
             }
             left.await;
         }
     }
 
+    /// The end has one more to wait for.
+    pub(crate) fn wait_for_one_more(&self) {
+        self.awaited.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One less, if this one was counted.
+    pub(crate) fn need_not_wait_for(&self, counts: &AtomicBool) {
+        if counts.swap(false, Ordering::AcqRel) && self.awaited.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.all_left.notify_waiters();
+        }
+    }
+
+    /// The end has come.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        if self.leaving.load(Ordering::SeqCst) == 0 {
+            self.forget_handlers();
+        }
+    }
+
     /// Forgets all handlers: they may hold the server, and so themselves.
-    pub(crate) fn forget_handlers(&self) {
+    fn forget_handlers(&self) {
         let spaces = std::mem::take(&mut *self.spaces.write());
         let families = std::mem::take(&mut *self.families.write());
         drop((spaces, families));
@@ -187,20 +213,24 @@ impl Shared {
     }
 }
 
-/// A socket whose disconnect handlers are not done.
-pub(crate) struct Leaving(Arc<Shared>);
+/// A socket whose disconnect handlers are not done. Whether it is [waited for](Shared::all_left) can be taken back.
+pub(crate) struct Leaving {
+    shared: Arc<Shared>,
+    counts: Arc<AtomicBool>,
+}
 
 impl Leaving {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.leaving.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(shared))
+    fn new(shared: &Arc<Shared>, life: &Life) -> Self {
+        shared.leaving.fetch_add(1, Ordering::SeqCst);
+        Self { shared: Arc::clone(shared), counts: life.leaves() }
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if self.0.leaving.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.all_left.notify_waiters();
+        self.shared.need_not_wait_for(&self.counts);
+        if self.shared.leaving.fetch_sub(1, Ordering::SeqCst) == 1 && self.shared.over.load(Ordering::SeqCst) {
+            self.shared.forget_handlers();
         }
     }
 }
@@ -269,7 +299,7 @@ impl Application for Router {
         match Socket::of(socket) {
             Some(socket) => {
                 let _turn = Turn::enter();
-                let leaving = Leaving::new(&self.0);
+                let leaving = Leaving::new(&self.0, socket.life());
                 life::submit(&socket, Work::Leave { reason, detail, leaving });
             }
             None => socket.release(),

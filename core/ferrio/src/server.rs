@@ -15,6 +15,7 @@ use crate::builder::ServerBuilder;
 use crate::config::Config;
 use crate::handshake::Handshake;
 use crate::hub::Hub;
+use crate::life;
 use crate::methods::{operators, registrations};
 use crate::net::Front;
 use crate::net::listener::{Listener, Listening};
@@ -181,7 +182,13 @@ impl Server {
 
     /// Closes: ports first, then every socket ends with "server shutting down", and when their disconnect handlers are done
     /// and all connections are closed, so is the server. A second call waits for the first.
+    ///
+    /// Handlers may await it, too: the end of their own socket is then not waited for.
     pub async fn close(&self) {
+        life::outlive(self.end()).await;
+    }
+
+    async fn end(&self) {
         if let Some(ports) = self.shared.ports.close() {
             let stop = async {
                 for port in ports {
@@ -194,7 +201,7 @@ impl Server {
                 self.shared.all_left().await;
             };
             tokio::join!(stop, end);
-            self.shared.forget_handlers();
+            self.shared.end();
             self.shared.ports.closed.send_replace(true);
         }
         self.closed().await;

@@ -7,6 +7,7 @@ mod connect;
 mod disconnect;
 mod events;
 mod limits;
+mod misdeeds;
 mod mounted;
 mod order;
 mod recovery;
