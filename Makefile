@@ -104,7 +104,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz node python scenarios interop clients faults soak browser
+SUITES := rust doc loom fuzz node python scenarios interop clients hostile faults soak browser
 FACES := rust node python python-native
 
 .PHONY: test
@@ -168,6 +168,14 @@ test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients 
 	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 test-clients: CLIENTS := rust
 test-clients: FACES += socketio python-socketio
+
+.PHONY: test-hostile
+test-hostile: addon wheel programs tests/node_modules/.done ## the numbered hostile inputs, with an honest client beside them
+	$(call every_face,node tests/hostile/run.mjs)
+
+.PHONY: hostile-scoreboard
+hostile-scoreboard: addon wheel programs tests/node_modules/.done ## the same against the originals too, into tests/hostile/SCOREBOARD.md
+	node tests/hostile/scoreboard.mjs
 
 .PHONY: test-faults
 test-faults: FACES := rust node python

@@ -6,7 +6,7 @@ const { runInNewContext } = require("node:vm");
 
 const number = (name, fallback) => Number(process.env[name] ?? fallback);
 const on = (name) => process.env[name] === "1";
-const NAMESPACES = ["/", "/custom", "/admin", "/slow", /^\/dyn-\d+$/];
+const NAMESPACES = ["/", "/custom", "/admin", "/slow", "/silent", /^\/dyn-\d+$/];
 
 module.exports = ({ Server }) => {
   const server = http.createServer((_, response) => response.writeHead(404).end());
@@ -21,6 +21,7 @@ module.exports = ({ Server }) => {
     ...(process.env.FERRIO_TEST_SERIALIZER === "msgpack" && { parser: require("socket.io-msgpack-parser") }),
     allowEIO3: on("FERRIO_TEST_EIO3"),
     cleanupEmptyChildNamespaces: on("FERRIO_TEST_CLEANUP"),
+    ...(on("FERRIO_TEST_RECOVERY") && { connectionStateRecovery: {} }),
   });
 
   const reasons = []; // [sid, namespace, reason] of every disconnect, oldest first
@@ -32,8 +33,11 @@ module.exports = ({ Server }) => {
     next(Object.assign(new Error("refused"), { data: { code: 401 } }));
   });
   io.of("/slow").use((_, next) => setTimeout(next, 200));
+  io.of("/silent").use(() => {});
 
   server.listen(Number(process.argv[2] ?? 0), process.env.FERRIO_TEST_HOST ?? "127.0.0.1", () => console.log(`ready ${server.address().port}`));
+  // Memory is measured without the garbage that has not been collected yet.
+  process.on("SIGUSR2", collect);
   process.on("SIGTERM", () => io.close(() => process.exit(0)));
 };
 
@@ -90,6 +94,9 @@ function serve(io, socket, reasons, lives) {
   });
   socket.on("seq", (n) => seen.push(n));
   socket.on("seq-log", (ack) => ack?.(seen));
+
+  // The whole program stands still.
+  socket.on("block", (ms, ack) => (Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms), ack?.()));
 
   // What the server knows.
   socket.on("transport", (ack) => ack?.(socket.conn.transport.name));

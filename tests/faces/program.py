@@ -4,12 +4,14 @@ program do the same. The module under test comes in as an argument, so the origi
 import asyncio
 import gc
 import os
+import signal
 import sys
+import time
 from urllib.parse import parse_qs
 
 import servers
 
-NAMESPACES = ["/", "/custom", "/admin", "/slow"] + [f"/dyn-{n}" for n in range(100)]
+NAMESPACES = ["/", "/custom", "/admin", "/slow", "/silent"] + [f"/dyn-{n}" for n in range(100)]
 
 
 def milliseconds(name: str, fallback: int) -> float:
@@ -20,6 +22,8 @@ def main(socketio) -> None:
     # The original waits for ever; ferrio has an option for it.
     ours = socketio.__name__ == "ferrio"
     more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if ours else {}
+    if ours and os.environ.get("FERRIO_TEST_RECOVERY") == "1":
+        more["connection_state_recovery"] = {}
     sio = socketio.AsyncServer(
         async_mode=servers.mode(),
         ping_interval=milliseconds("FERRIO_TEST_PING_INTERVAL", 300),
@@ -29,6 +33,8 @@ def main(socketio) -> None:
         serializer=os.environ.get("FERRIO_TEST_SERIALIZER", "default"),
         **more,
     )
+    # Memory is measured without the garbage that has not been collected yet.
+    signal.signal(signal.SIGUSR2, lambda *_: gc.collect())
     reasons: list = []  # [sid, namespace, reason] of every disconnect, oldest first
     lives: dict = {}  # sid -> what happened to it, in order
     for namespace in NAMESPACES:
@@ -56,6 +62,8 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
         lives[sid] = ["connection"]
         if namespace == "/slow":
             await asyncio.sleep(0.2)
+        if namespace == "/silent":
+            await asyncio.Event().wait()
         await sio.save_session(sid, {"auth": auth or {}}, namespace=namespace)
         await emit(sid, "auth", auth or {})
 
@@ -146,6 +154,9 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
 
     on("seq")(lambda sid, n: seen.setdefault(sid, []).append(n))
     on("seq-log")(lambda sid: seen.get(sid, []))
+
+    # The whole program stands still.
+    on("block")(lambda sid, ms: time.sleep(ms / 1000))
 
     # What the server knows.
     on("transport")(lambda sid: sio.transport(sid, namespace=namespace))

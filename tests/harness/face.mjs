@@ -6,13 +6,14 @@ import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-// The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged, `msgpack`
-// that it can have packets as MessagePack (python-socketio's own are none for the client of npm: a nil where nothing should be).
+// The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged, `collects`
+// that it collects its garbage on SIGUSR2, `msgpack` that it can have packets as MessagePack (python-socketio's own are none
+// for the client of npm: a nil where nothing should be).
 const FACES = {
-  socketio: { dialect: "node", original: true, msgpack: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
-  "python-socketio": { dialect: "python", original: true, command: () => [python(), here("../faces/python_socketio.py")] },
-  node: { dialect: "node", msgpack: true, command: () => [process.execPath, here("../faces/node.cjs")] },
-  python: { dialect: "python", msgpack: true, command: () => [python(), here("../faces/python.py")] },
+  socketio: { dialect: "node", original: true, collects: true, msgpack: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
+  "python-socketio": { dialect: "python", original: true, collects: true, command: () => [python(), here("../faces/python_socketio.py")] },
+  node: { dialect: "node", collects: true, msgpack: true, command: () => [process.execPath, here("../faces/node.cjs")] },
+  python: { dialect: "python", collects: true, msgpack: true, command: () => [python(), here("../faces/python.py")] },
   // Nothing taken over: every request and message goes through the server's own interface.
   "python-framed": pythonUnder("uvicorn", { FERRIO_NO_TAKEOVER: "1" }),
   "python-native": { ...pythonUnder("native"), msgpack: true },
@@ -26,7 +27,7 @@ const FACES = {
 };
 
 function pythonUnder(server, env = {}) {
-  return { dialect: "python", command: () => [python(), here("../faces/python.py")], env: { FERRIO_TEST_SERVER: server, ...env } };
+  return { dialect: "python", collects: true, command: () => [python(), here("../faces/python.py")], env: { FERRIO_TEST_SERVER: server, ...env } };
 }
 
 // Every server the tests start is configured by one of these. The `quick` one has the intervals of the public
@@ -36,6 +37,7 @@ const PROFILES = {
   quick: { FERRIO_TEST_PING_TIMEOUT: "700" },
   calm: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   msgpack: { FERRIO_TEST_SERIALIZER: "msgpack", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
+  recovery: { FERRIO_TEST_RECOVERY: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   eio3: { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_TIMEOUT: "700" },
   "eio3-calm": { FERRIO_TEST_EIO3: "1", FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_CONNECT_TIMEOUT: "45000" },
   // A client that has vanished is noticed in 4 s, and nobody else is, however busy the machine.
@@ -68,15 +70,21 @@ export async function startFace(face, profile = "calm", port = 0) {
   children.add(child);
   child.once("exit", () => children.delete(child));
   let errors = "";
-  child.stderr.on("data", (data) => (errors = (errors + data).slice(-20_000)));
+  let written = 0;
+  child.stderr.on("data", (data) => {
+    errors = (errors + data).slice(-20_000);
+    written += data.length;
+  });
   const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(signal ?? code)));
   await ready(child, exited, () => errors);
   return {
     face,
     port: chosen,
     pid: child.pid,
+    collect: () => (face.collects ? child.kill("SIGUSR2") : false),
     exited,
     errors: () => errors,
+    written: () => written,
     running: () => child.exitCode === null && child.signalCode === null,
     descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
     async stop() {

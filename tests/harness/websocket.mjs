@@ -73,6 +73,15 @@ export class WebSocketClient {
     if (!this.#tcp.destroyed) this.#tcp.write(bytes);
   }
 
+  /** Waits until the other end has taken what was written; false if the connection ended before, or it takes too long. */
+  async drained(within = 8000) {
+    for (const end = Date.now() + within; this.#tcp.writableLength > 0; ) {
+      if (this.#tcp.destroyed || this.#over || Date.now() > end) return false;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return !this.#tcp.destroyed;
+  }
+
   pause() {
     this.#tcp.pause();
   }

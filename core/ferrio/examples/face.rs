@@ -4,23 +4,31 @@
 use std::collections::HashMap;
 use std::env;
 use std::error::Error;
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ferrio::{
-    Ack, Args, Auth, ConnectError, Cors, Data, EmitError, RawArgs, Reason, Serializer, Server, Socket, State, Value,
+    Ack, Args, Auth, ConnectError, Cors, Data, EmitError, RawArgs, Reason, Recovery, Serializer, Server, Socket, State,
+    Value,
 };
 use serde::Deserialize;
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let port = env::args().nth(1).map_or(Ok(0), |port| port.parse::<u16>())?;
     let host = env::var("FERRIO_TEST_HOST").unwrap_or_else(|_| "127.0.0.1".into());
-    let server = Server::builder()
+    let mut builder = Server::builder();
+    if switch("FERRIO_TEST_RECOVERY") {
+        builder = builder.connection_state_recovery(Recovery::default());
+    }
+    let server = builder
         .ping_interval(millis("FERRIO_TEST_PING_INTERVAL", 300)?)
         .ping_timeout(millis("FERRIO_TEST_PING_TIMEOUT", 200)?)
         .connect_timeout(millis("FERRIO_TEST_CONNECT_TIMEOUT", 1000)?)
@@ -36,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .state(Book { forgetful: switch("FERRIO_TEST_FORGETFUL"), ..Book::default() })
         .build();
 
-    for name in ["/", "/custom", "/admin", "/slow"] {
+    for name in ["/", "/custom", "/admin", "/slow", "/silent"] {
         server.of(name).on_connect(serve);
     }
     server.of_regex(r"/dyn-[0-9]+")?.on_connect(serve);
@@ -46,6 +54,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     server.of("/slow").with(async || {
         sleep(Duration::from_millis(200)).await;
+        Ok::<_, ConnectError>(())
+    });
+
+    server.of("/silent").with(async || {
+        pending::<()>().await;
         Ok::<_, ConnectError>(())
     });
 
@@ -121,6 +134,11 @@ fn serve(socket: Socket, Auth(auth): Auth<Value>, State(book): State<Book>) {
     let log = Arc::clone(&seen);
     socket.on("seq", move |Data(n): Data<Value>| lock(&seen).push(n));
     socket.on("seq-log", move || lock(&log).clone());
+
+    // The program stands still: in Rust the part of it that a handler leaves to a thread for such work.
+    socket.on("block", async |Data(ms): Data<u64>| {
+        let _ = spawn_blocking(move || thread::sleep(Duration::from_millis(ms))).await;
+    });
 
     // What the server knows.
     socket.on("transport", |socket: Socket| socket.transport().as_str());

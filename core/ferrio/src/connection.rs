@@ -432,8 +432,8 @@ impl Connection {
         };
         socket.revoke();
         if known {
-            self.drive(|session, _| {
-                session.disconnect(socket.namespace().name());
+            self.drive(|session, now| {
+                session.disconnect(socket.namespace().name(), now);
             });
             socket.tell_disconnect(Reason::ServerNamespaceDisconnect, None);
         }

@@ -52,7 +52,7 @@ pub struct Settings {
     pub ping_timeout: Duration,
     /// Time for an upgrade, from the candidate's opening to `5`.
     pub upgrade_timeout: Duration,
-    /// Server: time to join a first namespace. Client: time for the handshake.
+    /// Server: time to join a first namespace, or another after the last was left. Client: time for the handshake.
     pub connect_timeout: Duration,
     /// Time a closing session waits for its transport.
     pub close_timeout: Duration,
@@ -90,7 +90,8 @@ pub struct Session {
     heartbeat: Option<Heartbeat>,
     upgrade: Upgrade,
     namespaces: Namespaces,
-    /// Server: a namespace must be joined by then. Armed once.
+    /// Server: a namespace must be joined by then. Armed by the handshake, and again when the last one is left: a client that
+    /// wants nothing any more has no claim to a connection.
     connect_by: Option<Instant>,
     /// A packet whose attachments are under way, and until when.
     reassembly: Option<(Box<Reassembly>, Instant)>,
@@ -290,12 +291,21 @@ impl Session {
     }
 
     /// Leaves a namespace (client), or makes the peer leave it (server). False if it had not joined.
-    pub fn disconnect(&mut self, nsp: &Text) -> bool {
-        if !self.is_open() || !self.namespaces.remove(nsp, Membership::Joined) {
+    pub fn disconnect(&mut self, nsp: &Text, now: Instant) -> bool {
+        if !self.is_open() || !self.left(nsp, now) {
             return false;
         }
         self.send(Packet::Disconnect { nsp: nsp.clone() });
         true
+    }
+
+    /// A namespace is joined no more; false if it was not.
+    fn left(&mut self, nsp: &Text, now: Instant) -> bool {
+        let left = self.namespaces.remove(nsp, Membership::Joined);
+        if left && self.role == Role::Server && self.namespaces.none_joined() {
+            self.connect_by = Some(now + self.settings.connect_timeout);
+        }
+        left
     }
 
     /// Ends the session: sends what is queued first, or drops it.

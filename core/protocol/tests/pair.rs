@@ -63,10 +63,12 @@ fn without_socket_io_messages_are_what_was_sent() {
 #[test]
 fn a_watched_session_shows_every_packet() {
     let mut pair = Pair::joined(Transport::WebSocket, 1, "/");
+    // It will leave its namespace and stay.
+    pair.server.configure(Arc::new(Settings { connect_timeout: Duration::from_secs(3600), ..settings() }));
     pair.server.watch(true);
     pair.emit(Side::Client, "/", 0);
     pair.run_for(Duration::from_secs(1));
-    pair.server.disconnect(&Text::from_static("/"));
+    pair.server.disconnect(&Text::from_static("/"), pair.now);
     pair.settle();
     pair.run_for(Duration::from_secs(25));
     let mut seen = Vec::new();
@@ -165,6 +167,31 @@ fn a_client_that_joins_nothing_is_let_go() {
 }
 
 #[test]
+fn a_client_that_left_everything_is_let_go_unless_it_joins_again() {
+    for by in [Side::Client, Side::Server] {
+        for again in [false, true] {
+            let mut pair = Pair::joined(Transport::WebSocket, 1, "/");
+            let nsp = Text::from_static("/");
+            pair.run_for(Duration::from_secs(100));
+            let (leaver, now) = (if by == Side::Client { &mut pair.client } else { &mut pair.server }, pair.now);
+            assert!(leaver.disconnect(&nsp, now));
+            pair.settle();
+            pair.run_for(Duration::from_secs(44));
+            assert!(pair.server.is_open());
+            if again {
+                pair.client.connect(nsp.clone(), None);
+                pair.settle();
+                pair.run_for(Duration::from_millis(500));
+                assert!(pair.server.accept(&nsp, Some(Text::from_static(r#"{"sid":"s"}"#))));
+                pair.settle();
+            }
+            pair.run_for(Duration::from_secs(60));
+            assert_eq!(pair.server.is_open(), again, "{by:?}");
+        }
+    }
+}
+
+#[test]
 fn a_close_of_the_server_sends_what_is_queued_first() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut pair = Pair::joined(transport, 3, "/");
@@ -185,12 +212,12 @@ fn a_close_of_the_server_sends_what_is_queued_first() {
 fn a_namespace_is_left_from_either_side() {
     let mut pair = Pair::joined(Transport::WebSocket, 3, "/chat");
     let nsp = Text::from_static("/chat");
-    assert!(pair.client.disconnect(&nsp));
+    assert!(pair.client.disconnect(&nsp, pair.now));
     pair.settle();
     pair.run_for(Duration::from_secs(1));
     assert!(pair.server_events.iter().any(|event| matches!(event, Event::Disconnect { nsp } if nsp == "/chat")));
     assert!(pair.server.is_open(), "the connection stays");
-    assert!(!pair.server.disconnect(&nsp), "it has left already");
+    assert!(!pair.server.disconnect(&nsp, pair.now), "it has left already");
 }
 
 /// What a server emits, attachments and all, while it decides about a client (or while the client leaves) is no offence.
@@ -209,7 +236,7 @@ fn a_server_may_emit_before_it_lets_a_client_in_and_after_that_left() {
     pair.settle();
     pair.run_until(|pair| pair.client.has_joined("/admin"));
     (4..8).for_each(|number| pair.emit(Side::Server, "/admin", number));
-    assert!(pair.client.disconnect(&admin));
+    assert!(pair.client.disconnect(&admin, pair.now));
     pair.settle();
     pair.run_for(Duration::from_secs(1));
     assert_eq!(pair.numbers(Side::Client), [0, 1, 2, 3]);

@@ -190,7 +190,7 @@ impl Driver {
                 engine.drive(|session| session.connect(nsp, auth));
             }
             (Order::Leave { nsp }, Phase::Open(engine)) => {
-                if !engine.drive(|session| session.disconnect(&nsp)) && !self.unwanted.contains(&nsp) {
+                if !engine.drive(|session| session.disconnect(&nsp, Instant::now())) && !self.unwanted.contains(&nsp) {
                     self.unwanted.push(nsp);
                 }
             }
@@ -236,7 +236,7 @@ impl Driver {
             Event::Upgraded => Happening::Upgraded,
             Event::Connect { nsp, .. } if self.takes_unwanted(&nsp) => {
                 if let Phase::Open(engine) = &mut self.phase {
-                    engine.drive(|session| session.disconnect(&nsp));
+                    engine.drive(|session| session.disconnect(&nsp, Instant::now()));
                 }
                 return;
             }

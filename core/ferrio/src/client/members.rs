@@ -81,14 +81,14 @@ impl Actor {
         let Some(index) = index else {
             // We have left meanwhile, which the server does not know yet.
             if let Some(engine) = self.phase.engine() {
-                engine.drive(|session| session.disconnect(nsp));
+                engine.drive(|session| session.disconnect(nsp, Instant::now()));
             }
             return;
         };
         let Some(joined) = data.and_then(|data| serde_json::from_str::<Joined>(&data).ok()) else {
             let why = "the server speaks Socket.IO 2, which this client does not".to_owned();
             if let Some(engine) = self.phase.engine() {
-                engine.drive(|session| session.disconnect(nsp));
+                engine.drive(|session| session.disconnect(nsp, Instant::now()));
             }
             return self.refused(nsp, &Failure::Refused { message: why, data: None });
         };
@@ -129,7 +129,7 @@ impl Actor {
         let Some(index) = self.find(nsp) else { return };
         let was_joined = self.members[index].standing == Standing::Joined;
         if let Some(engine) = self.phase.engine() {
-            engine.drive(|session| session.disconnect(nsp));
+            engine.drive(|session| session.disconnect(nsp, Instant::now()));
         }
         self.end(index, was_joined, DisconnectReason::ClientDisconnect);
     }

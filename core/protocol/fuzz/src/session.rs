@@ -268,7 +268,7 @@ impl Driver {
             }
             Op::Connect => self.session.connect(self.nsp.clone(), Some("{}".into())),
             Op::Disconnect => {
-                self.session.disconnect(&self.nsp);
+                self.session.disconnect(&self.nsp, self.now);
             }
             Op::Close => self.session.close(Reason::ServerShuttingDown, false, self.now),
             Op::CloseNow => self.session.close(Reason::ServerNamespaceDisconnect, true, self.now),

@@ -75,7 +75,7 @@ impl Session {
                 self.output(Output::Event(Event::Ack { nsp, id, payload }));
             }
             (Packet::Disconnect { nsp }, Some(Membership::Joined), _) => {
-                self.namespaces.remove(&nsp, Membership::Joined);
+                self.left(&nsp, now);
                 self.output(Output::Event(Event::Disconnect { nsp }));
             }
             (Packet::Connect { nsp, data }, _, Role::Server) => self.asked_to_join(nsp, data, now),
