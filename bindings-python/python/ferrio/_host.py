@@ -1,7 +1,6 @@
 """An ASGI application on the listener of ferrio's own: the HTTP requests that are not Socket.IO's.
 
-ASGI 3.0, its HTTP and lifespan parts. WebSockets of the application's own are not served: their handshakes arrive as the HTTP
-requests that they are.
+ASGI 3.0, its HTTP and lifespan parts. WebSockets of the application's own are not served: their handshakes are answered with 501.
 """
 
 from __future__ import annotations
@@ -76,6 +75,9 @@ class Host:
     # Called by `Hosting.drain`.
 
     def request(self, number: int, answer: HostedAnswer, head: tuple[Any, ...], bodiless: bool) -> None:
+        if asks_for_websocket(head):
+            refuse_websocket(answer)
+            return
         cycle = self.cycles[number] = Cycle(answer, head, bodiless, self.lifespan.state)
         task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(task)
@@ -95,6 +97,19 @@ class Host:
         if (cycle := self.cycles.pop(number, None)) is not None:
             cycle.gone = True
             cycle.wake()
+
+
+def asks_for_websocket(head: tuple[Any, ...]) -> bool:
+    headers: list[tuple[bytes, bytes]] = head[4]
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in headers)
+
+
+def refuse_websocket(answer: HostedAnswer) -> None:
+    """Not the application's page: a client would take it for an answer to its handshake."""
+    logger.warning("A WebSocket of the application's own was asked for, which serve() does not serve")
+    answer.start(501, [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")])
+    answer.write(b"WebSockets of the application are not served here: only those of Socket.IO are")
+    answer.end()
 
 
 class Cycle:
