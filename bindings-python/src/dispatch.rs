@@ -49,14 +49,18 @@ pub(crate) enum What {
 pub(crate) fn next_call<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<Call<'py>>> {
     let py = core.py();
     loop {
-        let event = {
+        let (event, feeders) = {
             let mut state = core.get().state.borrow(py);
             state.budget += 1;
-            match unpark(&mut state)? {
+            let event = match unpark(&mut state)? {
                 Some(event) => Some(event),
                 None => state.ring.pop_front(),
-            }
+            };
+            (event, std::mem::take(&mut state.feeders))
         };
+        for feeder in feeders {
+            answers::settle(feeder.bind(py), py.None().bind(py))?;
+        }
         let Some(mut event) = event else { return Ok(None) };
         if !core.get().state.borrow(py).scripts.is_empty() {
             let Some(other) = script::keep(core, event)? else { continue };
@@ -136,11 +140,14 @@ pub(crate) fn park(state: &mut State, conn: ConnId, event: Event) -> PyResult<()
 /// The next event of a connection whose handler has ended: one at a time, for it may hold the connection again.
 fn unpark(state: &mut State) -> PyResult<Option<Event>> {
     while let Some(&conn) = state.unparked.front() {
-        let mut goes_on = false;
+        let (mut goes_on, mut feeders) = (false, Vec::new());
         let next = state.connections.get(conn.0).filter(|connection| !connection.busy).and_then(|connection| {
             let event = connection.parked.pop_front()?;
             goes_on = connection.held && connection.parked.len() <= HOLD_BELOW;
             connection.held &= !goes_on;
+            if goes_on {
+                feeders = std::mem::take(&mut connection.feeders);
+            }
             Some(event)
         });
         let Some(event) = next else {
@@ -148,6 +155,7 @@ fn unpark(state: &mut State) -> PyResult<Option<Event>> {
             continue;
         };
         if goes_on {
+            state.feeders.append(&mut feeders);
             state.push(Command::Hold { conn, on: false }, 0)?;
             state.flush();
         }

@@ -682,8 +682,9 @@ impl ServerCore {
         http::take_over(slf, descriptor, target, headers, remote, source, read, answer)
     }
 
-    /// A message (`str` or `bytes`) came on a link.
-    fn _feed(slf: &Bound<'_, Self>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// A message (`str` or `bytes`) came on a link. Gives a future of the moment from which more may be read of it, if that is
+    /// not now.
+    fn _feed(slf: &Bound<'_, Self>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         http::feed(slf, link, message)
     }
 

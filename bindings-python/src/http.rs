@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ferrio::net::exchange::Head;
-use ferrio_embed::{Command, Flags, LinkData, LinkId, RequestId};
+use ferrio_embed::{Command, ConnId, Flags, LinkData, LinkId, RequestId};
 use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
 use pyo3::intern;
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::engine::ServerCore;
-use crate::state::Host;
+use crate::state::{Host, State};
 use crate::table::Source;
 use crate::{dispatch, ffi};
 
@@ -105,6 +105,11 @@ pub(crate) fn open_link(
     let context = caller_context(slf)?;
     let _old = {
         let mut state = slf.get().state.borrow(py);
+        // An upgrade.
+        let conn = session_of(&head.target).and_then(|sid| state.by_eio_sid.get(sid.as_bytes()).copied());
+        if let Some(conn) = conn {
+            state.link_conns.insert(number, conn);
+        }
         if scripted {
             state.scripts.insert(number);
         }
@@ -137,9 +142,38 @@ pub(crate) fn take_over(
     dispatch::send(slf, Command::TakeOver { link, head, stream, read, headers: answer }, 0)
 }
 
-pub(crate) fn feed(slf: &Bound<'_, ServerCore>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<()> {
+/// The id of the session that a request's target names.
+fn session_of(target: &str) -> Option<&str> {
+    target.split_once('?')?.1.split('&').find_map(|pair| pair.strip_prefix("sid="))
+}
+
+/// Gives a future of the moment from which more may be read of the link, if that is not now.
+pub(crate) fn feed(slf: &Bound<'_, ServerCore>, link: u64, message: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    let py = slf.py();
     let (frame, bytes) = frame(message)?;
-    dispatch::send(slf, Command::Feed { link: LinkId(link), data: LinkData::Frame(frame) }, bytes)
+    dispatch::send(slf, Command::Feed { link: LinkId(link), data: LinkData::Frame(frame) }, bytes)?;
+    let create_future = {
+        let mut state = slf.get().state.borrow(py);
+        let Some(&conn) = state.link_conns.get(&link) else { return Ok(None) };
+        if !is_held(&mut state, conn) {
+            return Ok(None);
+        }
+        state.running()?.create_future.clone_ref(py)
+    };
+    let future = create_future.call0(py)?;
+    let mut state = slf.get().state.borrow(py);
+    let Some(&conn) = state.link_conns.get(&link) else { return Ok(None) };
+    if !is_held(&mut state, conn) {
+        return Ok(None);
+    }
+    if let Some(connection) = state.connections.get(conn.0) {
+        connection.feeders.push(future.clone_ref(py));
+    }
+    Ok(Some(future))
+}
+
+fn is_held(state: &mut State, conn: ConnId) -> bool {
+    state.connections.get(conn.0).is_some_and(|connection| connection.held && !connection.closed)
 }
 
 pub(crate) fn write(slf: &Bound<'_, ServerCore>, eio_sid: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -167,6 +201,7 @@ pub(crate) fn link_closed(slf: &Bound<'_, ServerCore>, link: u64, error: bool) -
     let py = slf.py();
     let _dropped = {
         let mut state = slf.get().state.borrow(py);
+        state.link_conns.remove(&link);
         (state.links.remove(&link), state.opening.remove(&link))
     };
     dispatch::send(slf, Command::LinkClosed { link: LinkId(link), error }, 0)

@@ -182,7 +182,13 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
             Awaited::Callback { .. } => None,
         }))
         .chain(old.closed.take())
-        .chain(old.connections.drain().into_iter().flat_map(|connection| connection.waiters))
+        .chain(
+            old.connections
+                .drain()
+                .into_iter()
+                .flat_map(|connection| connection.waiters.into_iter().chain(connection.feeders)),
+        )
+        .chain(std::mem::take(&mut old.feeders))
         .collect();
     let polls = std::mem::take(&mut old.polls);
     end(py, running);

@@ -197,12 +197,16 @@ pub(crate) fn open(
         busy: false,
         parked: std::collections::VecDeque::new(),
         held: false,
+        feeders: Vec::new(),
         sent: 0,
         slow: false,
         waiters: Vec::new(),
         closed: false,
     };
     state.by_eio_sid.insert(sid.as_bytes().clone(), conn);
+    if let Some(link) = request.filter(|request| state.links.contains_key(request)) {
+        state.link_conns.insert(link, conn);
+    }
     let replaced = state.connections.insert(conn.0, connection);
     drop(state);
     drop(replaced);
@@ -217,7 +221,8 @@ pub(crate) fn close(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> 
         let Some(connection) = state.connections.get(conn.0) else { return Ok(()) };
         connection.closed = true;
         connection.slow = false;
-        let waiters = std::mem::take(&mut connection.waiters);
+        let mut waiters = std::mem::take(&mut connection.waiters);
+        waiters.append(&mut connection.feeders);
         // Its environ and sessions are there as long as a disconnect handler runs.
         let done = connection.sockets.is_empty() && connection.parked.is_empty();
         (waiters, if done { forget_connection(state, conn) } else { None })

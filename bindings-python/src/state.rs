@@ -75,6 +75,10 @@ pub(crate) struct State {
     pub(crate) opening: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
     /// WebSockets that the host's server frames.
     pub(crate) links: HashMap<u64, (Py<PyAny>, Py<PyAny>)>,
+    /// The connection that such a link has opened, or wants to carry on.
+    pub(crate) link_conns: HashMap<u64, ConnId>,
+    /// Futures of links that may be read again; settled when the state is no longer borrowed.
+    pub(crate) feeders: Vec<Py<PyAny>>,
     pub(crate) acks: HashMap<u64, Awaited>,
     /// Links of sessions that a program plays, and what has happened there that it has not asked for yet.
     pub(crate) scripts: HashSet<u64>,

@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) parked: VecDeque<Event>,
     /// So much is parked that the engine was told to read no more of it.
     pub(crate) held: bool,
+    /// Those who read its WebSocket for us, if the host's server frames it, wait with these meanwhile.
+    pub(crate) feeders: Vec<Py<PyAny>>,
     /// Bytes given to it since the engine was last asked how much waits.
     pub(crate) sent: usize,
     /// It is above the high mark; these wait for it to catch up.

@@ -322,6 +322,7 @@ async def test_without_async_handlers_one_after_the_other(new_server, serve, raw
 
 
 @pytest.mark.ferrio_only
+@pytest.mark.every_way
 async def test_without_async_handlers_a_flood_waits_at_the_client(new_server, serve, raw, connect):
     """The original reads a client's next event when the handler of the last one has ended."""
     sio = new_server(async_handlers=False)

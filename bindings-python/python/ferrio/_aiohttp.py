@@ -135,7 +135,7 @@ class AiohttpLink(Link):
                 return web.Response(status=400, text='"Bad Request"')
             async for message in self.socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self.server._feed(self.number, message.data)
+                    await self.feed(message.data)
             return self.socket
         finally:
             self.server._link_closed(self.number, False)

@@ -161,6 +161,6 @@ class AsgiLink(Link):
                 if event["type"] != "websocket.receive":
                     return
                 text = event.get("text")
-                self.server._feed(self.number, event["bytes"] if text is None else text)
+                await self.feed(event["bytes"] if text is None else text)
         finally:
             self.server._link_closed(self.number, False)

@@ -39,6 +39,12 @@ class Link(ABC):
     async def close(self) -> None:
         """Closes it: with a refusal if it was not accepted."""
 
+    async def feed(self, message: str | bytes) -> None:
+        """Gives the engine a message. Waits while it wants no more of this client: the host's server then reads no more."""
+        held = self.server._feed(self.number, message)
+        if held is not None:
+            await held
+
     # Called by the engine.
 
     async def write(self, frames: list[tuple[str | bytes, int]]) -> None:

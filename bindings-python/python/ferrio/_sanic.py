@@ -87,7 +87,7 @@ async def serve_websocket(server: AsyncServer, request: Request) -> HTTPResponse
     link.number = server._open_link(link, target, head_of(request), remote, request.scheme == "https", source)
     try:
         while (message := await link.socket.recv()) is not None:
-            server._feed(link.number, message)
+            await link.feed(message)
     except asyncio.CancelledError:
         # Sanic says so too when the client has closed it. It would write an answer to what this raises or returns.
         transport.abort()

@@ -51,9 +51,9 @@ class TornadoHandler(tornado.websocket.WebSocketHandler):
             self.link, target_of(self), head, self.request.remote_ip or "", is_secure(self), source_of(self)
         )
 
-    def on_message(self, message: str | bytes) -> None:
+    async def on_message(self, message: str | bytes) -> None:
         if self.link is not None:
-            self.server._feed(self.link.number, message)
+            await self.link.feed(message)
 
     def on_close(self) -> None:
         if self.link is not None:

@@ -219,7 +219,9 @@ class Link:
                 message = self.websocket.receive()
                 if message is None:
                     break
-                self.server._feed(self.number, message)
+                held = self.server._feed(self.number, message)
+                if held is not None:
+                    held.result()
         except Exception:
             # `ConnectionClosed`, or whatever the web server's socket says when the client has gone.
             pass
