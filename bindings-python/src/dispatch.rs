@@ -186,8 +186,9 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         Event::Message { socket, id, payload } => message(core, socket, id, payload),
         Event::Connect { .. } => presence::connect(core, event),
         Event::Disconnect { socket, .. } => presence::disconnect(core, socket, event),
-        Event::Open { conn, sid, request, head, .. } => {
-            presence::open(core, conn, &sid, request.map(|request| request.0), head.as_deref()).map(|()| None)
+        Event::Open { conn, sid, request, head, transport, .. } => {
+            presence::open(core, conn, &sid, request.map(|request| request.0), head.as_deref())?;
+            presence::watch(core, conn, &sid, transport).map(|()| None)
         }
         Event::Close { conn, .. } => presence::close(core, conn).map(|()| None),
         Event::Ack { ack, socket, payload } => answers::ack_came(core, ack.0, socket, &payload),
@@ -198,9 +199,12 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         Event::LinkClose { link } => answers::link_close(core, link),
         Event::Closed => answers::closed(core).map(|()| None),
         // `transport()` asks the engine.
-        Event::Upgrade { .. } => Ok(None),
+        Event::Upgrade { conn } => presence::tell_upgrade(core, conn).map(|()| None),
+        Event::Packet { conn, sent, kind, data } => {
+            presence::tell_packet(core, conn, sent, kind, data.as_ref()).map(|()| None)
+        }
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
-        Event::Data { .. } | Event::Packet { .. } | Event::Written { .. } => Ok(None),
+        Event::Data { .. } | Event::Written { .. } => Ok(None),
         // A server dials nobody.
         Event::Client { .. } => Ok(None),
         Event::Refused { code, message, .. } => {

@@ -36,6 +36,8 @@ pub(crate) struct ServerCore {
     pub(crate) hears_emits: AtomicBool,
     /// `_allows_origin` says whether a request's origin may come.
     pub(crate) asks_origins: AtomicBool,
+    /// `_log_packet` is told of every Engine.IO packet (`engineio_logger=True`).
+    pub(crate) logs_packets: AtomicBool,
     /// Clients may come back to the state they had.
     pub(crate) recovers: AtomicBool,
     /// What makes text of values and reads them, if not the crate itself: see `codec.rs`.
@@ -54,6 +56,7 @@ impl ServerCore {
             hears_events: AtomicBool::new(false),
             hears_emits: AtomicBool::new(false),
             asks_origins: AtomicBool::new(false),
+            logs_packets: AtomicBool::new(false),
             recovers: AtomicBool::new(false),
             codec: Gil::new(None),
         }
@@ -141,6 +144,16 @@ impl ServerCore {
     #[setter(_asks_origins)]
     fn set_asks_origins(&self, asks: bool) {
         self.asks_origins.store(asks, Ordering::Relaxed);
+    }
+
+    #[getter(_logs_packets)]
+    fn logs_packets(&self) -> bool {
+        self.logs_packets.load(Ordering::Relaxed)
+    }
+
+    #[setter(_logs_packets)]
+    fn set_logs_packets(&self, logs: bool) {
+        self.logs_packets.store(logs, Ordering::Relaxed);
     }
 
     #[getter(_recovers)]

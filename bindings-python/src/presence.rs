@@ -1,7 +1,10 @@
 //! Connections and sockets as they come and go: what the binding knows of them, and the handlers that are asked and told.
 
+use std::sync::atomic::Ordering;
+
 use ferrio::net::exchange::Head;
-use ferrio_embed::{Command, ConnId, Event, SocketId};
+use ferrio_embed::{Command, ConnId, Event, PacketKind, SocketId};
+use ferrio_protocol::engine::{Frame, Transport};
 use ferrio_protocol::{Dialect, Text};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -211,6 +214,45 @@ pub(crate) fn open(
     drop(state);
     drop(replaced);
     Ok(())
+}
+
+/// Asks the engine for every packet of a connection, if they are logged. The first has gone by then.
+pub(crate) fn watch(core: &Bound<'_, ServerCore>, conn: ConnId, sid: &Text, transport: Transport) -> PyResult<()> {
+    if !core.get().logs_packets.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    send(core, Command::Watch { conn, on: true }, 0)?;
+    core.call_method1(intern!(core.py(), "_log_open"), (&**sid, transport == Transport::WebSocket)).map(drop)
+}
+
+pub(crate) fn tell_packet(
+    core: &Bound<'_, ServerCore>,
+    conn: ConnId,
+    sent: bool,
+    kind: PacketKind,
+    data: Option<&Frame>,
+) -> PyResult<()> {
+    let py = core.py();
+    let Some(eio_sid) = eio_sid(core, conn) else { return Ok(()) };
+    let data = match data {
+        Some(Frame::Text(text)) => Some(&**text),
+        Some(Frame::Binary(_)) => Some("<binary>"),
+        None => None,
+    };
+    core.call_method1(intern!(py, "_log_packet"), (eio_sid, sent, kind as u8, data)).map(drop)
+}
+
+pub(crate) fn tell_upgrade(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {
+    if !core.get().logs_packets.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let Some(eio_sid) = eio_sid(core, conn) else { return Ok(()) };
+    core.call_method1(intern!(core.py(), "_log_upgrade"), (eio_sid,)).map(drop)
+}
+
+fn eio_sid(core: &Bound<'_, ServerCore>, conn: ConnId) -> Option<Py<PyString>> {
+    let py = core.py();
+    core.get().state.borrow(py).connections.get(conn.0).map(|connection| connection.eio_sid.clone_ref(py))
 }
 
 pub(crate) fn close(core: &Bound<'_, ServerCore>, conn: ConnId) -> PyResult<()> {

@@ -80,6 +80,7 @@ class ServerCore:
     _hears_events: bool
     _hears_emits: bool
     _asks_origins: bool
+    _logs_packets: bool
     _recovers: bool
     _codec: Any
 

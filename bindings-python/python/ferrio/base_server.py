@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from . import _asgi, _detour, _environ, _json, _lifecycle, _options, exceptions, packet
 from .base_manager import BaseManager
 from .base_namespace import BaseServerNamespace, NamespaceKey
+from .engineio.packet import CLOSE, MESSAGE, PING, PONG, packet_names
 from .engineio.payload import Payload
 from .listeners import Handler, Resolved, ServerListeners
 from .packet import Packet
@@ -104,6 +105,7 @@ class BaseServer(ServerListeners):
         self._engineio_logger = make_logger("engineio.server", kwargs.get("engineio_logger") or False)
         #: Kinds of refused requests that have been logged.
         self._refusals: set[str] = set()
+        self._logs_packets = self._engineio_logger.isEnabledFor(logging.INFO)
         self._verbose = self._hears_emits = self.logger.isEnabledFor(logging.INFO)
         self._manager_initialized = False
         _lifecycle.watch(self)
@@ -385,6 +387,33 @@ class BaseServer(ServerListeners):
 
     def _log_emit(self, event: Any, room: Any, namespace: str) -> None:
         self.logger.info('emitting event "%s" to %s [%s]', event, room or "all", namespace)
+
+    def _log_open(self, eio_sid: str, websocket: bool) -> None:
+        """Called by the engine for a new session, if packets are logged."""
+        options = self._options
+        upgrades = options["allowUpgrades"] and "websocket" in options["transports"] and not websocket
+        handshake = {
+            "sid": eio_sid,
+            "upgrades": ["websocket"] if upgrades else [],
+            "pingTimeout": options["pingTimeout"],
+            "pingInterval": (options["pingInterval"] + options["pingGrace"]) // 1000 * 1000,
+            "maxPayload": options["maxHttpBufferSize"],
+        }
+        self._engineio_logger.info("%s: Sending packet OPEN data %s", eio_sid, handshake)
+        if websocket:
+            self._log_upgrade(eio_sid)
+
+    def _log_upgrade(self, eio_sid: str) -> None:
+        """Called by the engine when a session has moved to a WebSocket, if packets are logged."""
+        self._engineio_logger.info("%s: Received request to upgrade to websocket", eio_sid)
+        self._engineio_logger.info("%s: Upgrade to websocket successful", eio_sid)
+
+    def _log_packet(self, eio_sid: str, sent: bool, kind: int, data: str | None) -> None:
+        """Called by the engine for every packet, if they are logged. Those of an upgrade are not."""
+        way = "Sending" if sent else "Received"
+        if kind in (PING, PONG, MESSAGE, CLOSE) and data != "probe":
+            data = data if sent or kind == MESSAGE else data or ""
+            self._engineio_logger.info("%s: %s packet %s data %s", eio_sid, way, packet_names[kind], data)
 
     def _on_refused(self, code: int, message: str) -> None:
         """Called by the engine for a request that it turns away. The first of each kind is an error."""
