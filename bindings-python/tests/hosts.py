@@ -17,7 +17,11 @@ from peers import patiently
 
 PROGRAMS = Path(__file__).parent / "programs"
 PYTHON = [sys.executable, "-W", "ignore"]
+# A web server that closes idle connections sooner than its clients do will close one as a request comes, if they are slow: that
+# is nobody's fault, and no test's matter. Seconds.
+KEEP_ALIVE = "120"
 UVICORN = [*PYTHON, "-m", "uvicorn", "--port", "{port}", "--log-level", "warning", "--timeout-graceful-shutdown", "2"]
+UVICORN += ["--timeout-keep-alive", KEEP_ALIVE]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def beside(framework: str, **more: Any) -> Host:
 
 
 GUNICORN = [*PYTHON, "-m", "gunicorn", "-b", "127.0.0.1:{port}", "--log-level", "warning", "--graceful-timeout", "3"]
+GUNICORN += ["--keep-alive", KEEP_ALIVE]
 
 HOSTS = {
     "uvicorn": Host(("uvicorn",), [*UVICORN, "--lifespan", "on", "served:app"]),

@@ -112,9 +112,7 @@ class Polling:
 
     def __init__(self, url: str) -> None:
         self.base = url + "/socket.io/"
-        # Forgets an idle connection before a web server does (uvicorn after 5 s, as gunicorn's worker after 2): one that is
-        # closed as a request is written is nobody's fault.
-        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=1))
+        self.session = aiohttp.ClientSession()
         self.sid = ""
         self.handshake: dict[str, Any] = {}
 

@@ -1,6 +1,7 @@
 """An ASGI application on the listener of ferrio's own: the HTTP requests that are not Socket.IO's.
 
-ASGI 3.0, its HTTP and lifespan parts. WebSockets of the application's own are not served: their handshakes are answered with 501.
+ASGI 3.0, its HTTP and lifespan parts. WebSockets of the application's own are not served: their handshakes are answered with
+501.
 """
 
 from __future__ import annotations
