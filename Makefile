@@ -104,7 +104,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz node python scenarios interop clients hostile faults soak browser
+SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults soak browser
 FACES := rust node python python-native
 
 .PHONY: test
@@ -168,6 +168,12 @@ test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients 
 	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 test-clients: CLIENTS := rust
 test-clients: FACES += socketio python-socketio
+
+.PHONY: test-differential
+test-differential: tests/node_modules/.done ## ferrio's parsers beside npm's, with packets written by chance (SECONDS=10)
+	cargo build -p ferrio-protocol --example ferrio-decode
+	FERRIO_TEST_DECODE=$(CURDIR)/target/debug/examples/ferrio-decode node tests/differential/run.mjs --seconds $(SECONDS)
+test-differential: SECONDS := 10
 
 .PHONY: test-hostile
 test-hostile: addon wheel programs tests/node_modules/.done ## the numbered hostile inputs, with an honest client beside them
