@@ -1,7 +1,7 @@
 // Where servers live: workers that are terminated, clusters, forks, signals, other Nodes.
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -38,23 +38,27 @@ function file(t, program) {
   return path;
 }
 
-test("workers are terminated with clients connected, round after round", (t) => {
+// FERRIO_TEST_ROUNDS=200 takes its time.
+test("workers are terminated with clients connected, round after round, beside a server that stays", (t) => {
+  const rounds = Number(process.env.FERRIO_TEST_ROUNDS ?? 3);
   const result = run(
     t,
     `
     const { Worker, isMainThread, parentPort } = require("node:worker_threads");
-    if (isMainThread) main(); else worker();
-    function worker() {
+    if (isMainThread) main(); else serve((port) => parentPort.postMessage(port));
+    function serve(listening) {
       const io = new sio.Server(0);
       io.on("connection", (socket) => {
         socket.on("echo", (value, done) => done(value));
-        setInterval(() => io.emit("tick", Buffer.alloc(100)), 1);
+        setInterval(() => io.emit("tick", Buffer.alloc(100)), 1).unref();
       });
-      io.httpServer.on("listening", () => parentPort.postMessage(io.httpServer.address().port));
+      io.httpServer.on("listening", () => listening(io.httpServer.address().port));
     }
     async function main() {
-      for (let round = 0; round < 8; round++) {
-        const workers = [new Worker(__filename), new Worker(__filename)];
+      const stays = connect(await new Promise(serve));
+      stays.on("disconnect", (reason) => console.log("who stays was disconnected:", reason));
+      for (let round = 0; round < ${rounds}; round++) {
+        const workers = Array.from({ length: 8 }, () => new Worker(__filename));
         const ports = await Promise.all(workers.map((worker) => heard(worker, "message")));
         const clients = ports.flatMap((port) => [
           connect(port, { reconnection: false }),
@@ -64,9 +68,12 @@ test("workers are terminated with clients connected, round after round", (t) => 
         const gone = clients.map((client) => heard(client, "disconnect"));
         await Promise.all(workers.map((worker) => worker.terminate()));
         await Promise.all(gone);
+        if (await stays.emitWithAck("echo", round) !== round) throw new Error("echo of who stays");
       }
       console.log("done");
+      process.exit();
     }`,
+    { timeout: 120_000 + 10_000 * rounds },
   );
   assert.deepEqual(result, { status: 0, signal: null, stdout: "done\n", stderr: "" });
 });
@@ -233,6 +240,72 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     });
   }
 }
+
+test("SIGINT twice: the first closes, the second does not wait for that", async (t) => {
+  const program = file(
+    t,
+    `
+    const io = new sio.Server(0);
+    setInterval(() => {}, 1000); // something that keeps the process
+    process.once("SIGINT", () => io.close(() => console.log("closed")));
+    io.httpServer.on("listening", () => {
+      const client = connect(io.httpServer.address().port, { reconnection: false });
+      client.on("connect", () => console.log("connected"));
+    });`,
+  );
+  const child = spawn(process.execPath, [program], { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+    if (["connected\n", "connected\nclosed\n"].includes(output)) child.kill("SIGINT");
+  });
+  const ended = await new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
+  assert.deepEqual([ended, output], [[null, "SIGINT"], "connected\nclosed\n"]);
+});
+
+test("node --watch starts it anew, and its client comes back", async (t) => {
+  const program = file(
+    t,
+    `
+    const io = new sio.Server(Number(process.env.PORT));
+    io.on("connection", (socket) => socket.on("who", (done) => done(process.pid)));
+    io.httpServer.on("listening", () => console.log("listening on", io.httpServer.address().port));`,
+  );
+  const { once } = await import("node:events");
+  const { createServer } = await import("node:net");
+  const { io } = await import("socket.io-client");
+  const holder = createServer().listen(0, "127.0.0.1");
+  await once(holder, "listening");
+  const { port } = holder.address();
+  await new Promise((resolve) => holder.close(resolve));
+
+  const env = { ...process.env, PORT: port };
+  const child = spawn(process.execPath, ["--watch", program], { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  let starts = 0;
+  const started = new Promise((resolve) => {
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      starts += text.split("listening on").length - 1;
+      if (starts > 0) resolve();
+    });
+  });
+  await started;
+  const client = io(`http://127.0.0.1:${port}`, {
+    transports: ["websocket"],
+    reconnectionDelay: 20,
+    reconnectionDelayMax: 100,
+  });
+  t.after(() => client.disconnect());
+  const first = await client.emitWithAck("who");
+  const again = new Promise((resolve) => client.on("connect", resolve));
+  appendFileSync(program, "\n");
+  await again;
+  assert.notEqual(await client.emitWithAck("who"), first);
+  const ended = once(child, "close");
+  child.kill("SIGINT");
+  await ended;
+});
 
 /** The binary of another Node, out of its npm package; undefined where that cannot be had. */
 function otherNode(t, version) {
