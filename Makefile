@@ -47,6 +47,10 @@ bench-clients: build bench/servers/node/node_modules/.done ## ferrio's clients b
 	cargo build --release --manifest-path bench/Cargo.toml
 	$(PYTHON) bench/clients/run.py --rounds $(ROUNDS)
 
+.PHONY: bench-codec
+bench-codec: ## the instructions that the codecs take, against bench/codec.json
+	$(PYTHON) bench/codec.py
+
 ##@ Set up: once, and again when a list of packages changes
 
 NPM := bindings-node tests demo bench/servers/node
@@ -104,7 +108,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults soak browser
+SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults soak browser bench
 FACES := rust node python python-native
 
 .PHONY: test
@@ -209,6 +213,12 @@ test-originals: FACES := socketio python-socketio
 test-browser: addon wheel programs chromium tests/node_modules/.done demo/node_modules/.done ## the demo's page in headless Chromium
 	node tests/browser/run.mjs
 
+.PHONY: test-bench
+test-bench: addon wheel ## the benchmark runs, whatever its times; the codecs take no more instructions than they did
+	cargo build --release --manifest-path bench/Cargo.toml -p sioload
+	$(PYTHON) bench/run.py smoke
+	$(PYTHON) bench/codec.py
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for SECONDS=60 each
 	cargo run --release --quiet --manifest-path core/protocol/fuzz/Cargo.toml --target-dir target/fuzz -- --target all --seconds $(SECONDS)
@@ -242,7 +252,7 @@ lint-python: .venv/.done
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	cd bindings-python && ../$(PYTHON) -m mypy
-	$(PYTHON) -m mypy bench/run.py
+	$(PYTHON) -m mypy bench/run.py bench/codec.py
 	MYPYPATH=bindings-python/python $(PYTHON) -m mypy --strict $(TYPED_EXAMPLES)
 	.venv/bin/basedpyright --pythonpath $(PYTHON) --project .ci/pyright.json
 

@@ -1,7 +1,9 @@
 //! sioload: load generator for Engine.IO v4 / Socket.IO v5 servers on 127.0.0.1.
 //!   sioload echo    --port P --pid PID [--n 50] [--window 1] [--payload small|medium|binary] [--secs 4] [--warm 1] [--nsp /x]
 //!   sioload ack     (same)
-//!   sioload fanout  --n 1000 --window 4
+//!   sioload fanout  --n 1000 --window 4 [--slow 1]
+//!   sioload rooms   --n 1024 --size 16
+//!   sioload storm   --n 64
 //!   sioload idle    --n 5000 [--ramp 64] [--settle 3] [--hold 0] [--gc]
 //!   sioload polling --n 50 [--batch 1]
 //! One JSON line on stdout. One thread, level-triggered epoll, hand-written masked frames.
@@ -24,10 +26,12 @@ fn main() {
         "echo" => wsmodes::run(wsmodes::Mode::Echo, &a),
         "ack" => wsmodes::run(wsmodes::Mode::Ack, &a),
         "fanout" => wsmodes::run(wsmodes::Mode::Fanout, &a),
+        "rooms" => wsmodes::run(wsmodes::Mode::Rooms, &a),
+        "storm" => wsmodes::run(wsmodes::Mode::Storm, &a),
         "idle" => wsmodes::run(wsmodes::Mode::Idle, &a),
         "polling" => polling::run(&a),
         _ => {
-            eprintln!("usage: sioload echo|ack|fanout|idle|polling --port P --pid PID ...");
+            eprintln!("usage: sioload echo|ack|fanout|rooms|storm|idle|polling --port P --pid PID ...");
             std::process::exit(2);
         }
     }

@@ -229,6 +229,9 @@ impl Epoll {
     pub fn set(&self, fd: i32, out: bool, tok: u64) {
         self.ctl(libc::EPOLL_CTL_MOD, fd, if out { libc::EPOLLOUT | libc::EPOLLIN } else { libc::EPOLLIN }, tok)
     }
+    pub fn forget(&self, fd: i32) {
+        self.ctl(libc::EPOLL_CTL_DEL, fd, 0, 0)
+    }
     pub fn wait(&self, evs: &mut [libc::epoll_event], ms: i32) -> usize {
         let n = unsafe { libc::epoll_wait(self.0, evs.as_mut_ptr(), evs.len() as i32, ms) };
         if n < 0 { 0 } else { n as usize }
@@ -259,4 +262,14 @@ pub fn recv(fd: i32, buf: &mut [u8]) -> isize {
 }
 pub fn again() -> bool {
     unsafe { *libc::__errno_location() == libc::EAGAIN }
+}
+
+/// Closes with RST, so that no TIME_WAIT is left behind.
+pub fn reset(fd: i32) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = std::mem::size_of::<libc::linger>() as u32;
+    unsafe {
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger as *const _ as *const _, size);
+        libc::close(fd);
+    }
 }

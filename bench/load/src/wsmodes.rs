@@ -17,12 +17,18 @@ pub enum Mode {
     Echo,
     Ack,
     Fanout,
+    /// As many senders as rooms, each speaking to its own.
+    Rooms,
     Idle,
+    /// Connections that only come and go.
+    Storm,
 }
 
-struct Conn {
+pub struct Conn {
     fd: i32,
+    index: usize,
     phase: Phase,
+    born: u64,
     rb: Vec<u8>,
     wb: Vec<u8>,
     sent: VecDeque<u64>,
@@ -32,7 +38,7 @@ struct Conn {
     joined: bool,
 }
 
-struct Ctx {
+pub struct Ctx {
     mode: Mode,
     nsp: String, // "" or "/x,"
     port: u16,
@@ -55,6 +61,13 @@ struct Ctx {
     bsent: Vec<u64>,
     bdone: Vec<u32>,
     bcomplete: u64,
+    // rooms: when each was last spoken to, who has heard it, and which are to be spoken to again
+    size: usize,
+    rsent: Vec<u64>,
+    rdone: Vec<usize>,
+    rnext: Vec<usize>,
+    // storm: connections that are ready, and how long each took
+    came: Vec<usize>,
 }
 
 pub struct Load {
@@ -71,7 +84,9 @@ impl Load {
         self.ep.add(fd, true, i as u64);
         self.conns.push(Conn {
             fd,
+            index: i,
             phase: Phase::Tcp,
+            born: now(),
             rb: vec![],
             wb: vec![],
             sent: VecDeque::new(),
@@ -128,8 +143,45 @@ impl Load {
                 self.readable(i);
             }
         }
-        if self.cx.mode == Mode::Fanout && self.cx.going {
-            self.pump_sender();
+        match self.cx.mode {
+            Mode::Fanout if self.cx.going => self.pump_sender(),
+            Mode::Rooms => self.pump_rooms(),
+            Mode::Storm => self.close_those_that_came(),
+            _ => {}
+        }
+    }
+
+    /// Every room whose members have all heard the last message hears the next.
+    fn pump_rooms(&mut self) {
+        for room in std::mem::take(&mut self.cx.rnext) {
+            if !self.cx.going {
+                continue;
+            }
+            let sender = room * self.cx.size;
+            self.cx.rsent[room] = now();
+            self.cx.rdone[room] = 0;
+            let text = format!("42{}[\"say\",\"r{room}\",{}]", self.cx.nsp, self.cx.payload);
+            frame(&mut self.conns[sender].wb, 1, text.as_bytes());
+            self.out(sender);
+        }
+    }
+
+    /// One that is ready leaves, and another comes.
+    fn close_those_that_came(&mut self) {
+        for i in std::mem::take(&mut self.cx.came) {
+            let c = &mut self.conns[i];
+            if c.phase == Phase::Dead {
+                continue;
+            }
+            reset(c.fd);
+            c.phase = Phase::Dead;
+            if self.cx.measuring {
+                self.cx.units += 1;
+                self.cx.lat.push((now() - c.born).min(u32::MAX as u64) as u32);
+            }
+            if self.cx.going {
+                self.open();
+            }
         }
     }
 
@@ -206,6 +258,25 @@ impl Load {
                 "{{\"error\":\"open\",\"ready\":{},\"goal\":{},\"errors\":{}}}",
                 self.cx.ready, goal, self.cx.errors
             );
+            std::process::exit(3);
+        }
+    }
+
+    /// Sends everybody into a room, and waits until they are in it.
+    fn join(&mut self, n: usize, text: impl Fn(usize) -> String) {
+        for i in 0..n {
+            frame(&mut self.conns[i].wb, 1, text(i).as_bytes());
+            self.out(i);
+            if i % 64 == 63 {
+                self.turn(1);
+            }
+        }
+        let end = now() + 20_000_000_000;
+        while self.cx.joined < n && now() < end {
+            self.turn(20);
+        }
+        if self.cx.joined < n {
+            println!("{{\"error\":\"join\",\"joined\":{}}}", self.cx.joined);
             std::process::exit(3);
         }
     }
@@ -302,6 +373,9 @@ fn message(c: &mut Conn, cx: &mut Ctx, op: u8, m: &[u8], t: u64) {
         } else if c.phase == Phase::Sio && m.starts_with(b"40") {
             c.phase = Phase::Ready;
             cx.ready += 1;
+            if cx.mode == Mode::Storm {
+                cx.came.push(c.index);
+            }
         } else if m == b"2" {
             frame(&mut c.wb, 1, b"3");
         } else {
@@ -370,7 +444,24 @@ fn message(c: &mut Conn, cx: &mut Ctx, op: u8, m: &[u8], t: u64) {
                 cx.bad += 1;
             }
         }
-        Mode::Idle => {}
+        Mode::Rooms => {
+            if m.starts_with(b"43") {
+                cx.joined += usize::from(!std::mem::replace(&mut c.joined, true));
+            } else if m.starts_with(&cx.expect) {
+                let room = c.index / cx.size;
+                if cx.measuring {
+                    cx.units += 1;
+                    cx.lat.push((t - cx.rsent[room]).min(u32::MAX as u64) as u32);
+                }
+                cx.rdone[room] += 1;
+                if cx.rdone[room] == cx.size {
+                    cx.rnext.push(room);
+                }
+            } else {
+                cx.bad += 1;
+            }
+        }
+        Mode::Idle | Mode::Storm => {}
     }
 }
 
@@ -387,7 +478,9 @@ pub fn run(mode: Mode, a: &Args) {
         "medium" => medium(),
         _ => small(),
     };
-    let ev = if mode == Mode::Fanout { "bcast" } else { "echo" };
+    let ev = if matches!(mode, Mode::Fanout | Mode::Rooms) { "bcast" } else { "echo" };
+    let size: usize = a.num("size", 16);
+    let slow: usize = a.num("slow", 0);
     let mut tmpl = vec![];
     let expect;
     let reply_len;
@@ -430,6 +523,11 @@ pub fn run(mode: Mode, a: &Args) {
             bsent: vec![],
             bdone: vec![],
             bcomplete: 0,
+            size,
+            rsent: vec![0; n / size + 1],
+            rdone: vec![0; n / size + 1],
+            rnext: vec![],
+            came: vec![],
         },
     };
     let warm: f64 = a.num("warm", 1.0);
@@ -439,25 +537,27 @@ pub fn run(mode: Mode, a: &Args) {
     if mode == Mode::Idle {
         return idle(l, n, pid, ramp, a);
     }
-
-    l.open_all(n, ramp, 60);
-    if mode == Mode::Fanout {
-        for i in 0..n {
-            let s = format!("42{nsp}0[\"join\"]");
-            frame(&mut l.conns[i].wb, 1, s.as_bytes());
-            l.out(i);
-            if i % 64 == 63 {
-                l.turn(1);
-            }
+    if mode == Mode::Storm {
+        l.cx.going = true;
+        for _ in 0..n {
+            l.open();
         }
-        let end = now() + 20_000_000_000;
-        while l.cx.joined < n && now() < end {
-            l.turn(20);
+    } else {
+        l.open_all(n, ramp, 60);
+    }
+    if mode == Mode::Rooms {
+        l.join(n, |i| format!("42{nsp}0[\"join\",\"r{}\"]", i / size));
+        l.cx.going = true;
+        l.cx.rnext = (0..n / size).collect();
+        l.pump_rooms();
+    } else if mode == Mode::Storm {
+    } else if mode == Mode::Fanout {
+        l.join(n, |_| format!("42{nsp}0[\"join\"]"));
+        // Slow ones take nothing any more: the kernel's buffers fill, then the server's.
+        for i in 0..slow {
+            l.ep.forget(l.conns[i].fd);
         }
-        if l.cx.joined < n {
-            println!("{{\"error\":\"join\",\"joined\":{}}}", l.cx.joined);
-            std::process::exit(3);
-        }
+        l.cx.n = n - slow;
         l.open_all(1, 1, 10);
         let last = l.conns.len() - 1;
         l.conns[last].sender = true;
@@ -497,21 +597,10 @@ fn binary_payload() -> Vec<u8> {
     crate::payload::binary()
 }
 
-/// Close with RST so that no TIME_WAIT is left behind.
 fn finish(l: Load) {
     for c in &l.conns {
         if c.phase != Phase::Dead {
-            let lg = libc::linger { l_onoff: 1, l_linger: 0 };
-            unsafe {
-                libc::setsockopt(
-                    c.fd,
-                    libc::SOL_SOCKET,
-                    libc::SO_LINGER,
-                    &lg as *const _ as *const _,
-                    std::mem::size_of::<libc::linger>() as u32,
-                );
-                libc::close(c.fd);
-            }
+            reset(c.fd);
         }
     }
 }

@@ -9,8 +9,9 @@ io.bind(engine);
 io.on("connection", (socket) => {
   socket.on("echo", (data) => socket.emit("echo", data));
   socket.on("ack", (data, ack) => ack(data));
-  socket.on("join", (ack) => (socket.join("r"), ack()));
+  socket.on("join", (...args) => (socket.join(args.length > 1 ? args[0] : "r"), args.at(-1)()));
   socket.on("bcast", (data) => io.to("r").emit("bcast", data));
+  socket.on("say", (room, data) => io.to(room).emit("bcast", data));
   socket.on("gc", () => Bun.gc(true)); // before memory is read the second time
 });
 

@@ -21,13 +21,17 @@ def make(async_mode):
         return data
 
     @sio.event
-    async def join(sid):
-        await sio.enter_room(sid, "r")
+    async def join(sid, room="r"):
+        await sio.enter_room(sid, room)
         return ()
 
     @sio.event
     async def bcast(sid, data):
         await sio.emit("bcast", data, room="r")
+
+    @sio.event
+    async def say(sid, room, data):
+        await sio.emit("bcast", data, room=room)
 
     @sio.on("gc")
     async def collect(sid):  # before memory is read the second time

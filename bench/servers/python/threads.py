@@ -22,14 +22,19 @@ def ack(sid, data):
 
 
 @sio.event
-def join(sid):
-    sio.enter_room(sid, "r")
+def join(sid, room="r"):
+    sio.enter_room(sid, room)
     return ()
 
 
 @sio.event
 def bcast(sid, data):
     sio.emit("bcast", data, room="r")
+
+
+@sio.event
+def say(sid, room, data):
+    sio.emit("bcast", data, room=room)
 
 
 @sio.on("gc")

@@ -1,7 +1,8 @@
 //! Nanoseconds per call of the codecs on the hot path: `cargo bench -p ferrio-protocol [-- FILTER]`.
 //!
 //! The standard library only: what is wanted is a figure to watch, not statistics. Each line is the best of several rounds,
-//! which on a shared machine is the one with the least of other people's work in it.
+//! which on a shared machine is the one with the least of other people's work in it. With `--calls N` each is called N times
+//! and nothing is timed: `make bench-codec` counts the instructions that takes.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -13,10 +14,15 @@ use ferrio_protocol::socket::{Decoded, Packet};
 use ferrio_protocol::{Limits, Text};
 
 fn main() {
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    let Arguments { filter, calls, list } = Arguments::parse();
     let run = |name: &str, bytes: usize, call: &mut dyn FnMut()| {
-        if name.contains(&filter) {
-            report(name, bytes, call);
+        if !name.contains(&filter) {
+            return;
+        }
+        match calls {
+            _ if list => println!("{name}"),
+            Some(calls) => (0..calls).for_each(|_| call()),
+            None => report(name, bytes, call),
         }
     };
 
@@ -75,6 +81,30 @@ fn main() {
         run(&format!("payload encode, {name}, 100 packets"), body.len(), &mut || {
             black_box(payload::encode(black_box(&hundred), revision, false));
         });
+    }
+}
+
+#[derive(Default)]
+struct Arguments {
+    filter: String,
+    calls: Option<u32>,
+    list: bool,
+}
+
+impl Arguments {
+    fn parse() -> Self {
+        let mut parsed = Self::default();
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--calls" => parsed.calls = arguments.next().and_then(|calls| calls.parse().ok()),
+                "--list" => parsed.list = true,
+                // Cargo says `--bench`.
+                flag if flag.starts_with('-') => {}
+                filter => filter.clone_into(&mut parsed.filter),
+            }
+        }
+        parsed
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `sealed` passes payloads on unopened, as a program does that forwards what it does not read. Otherwise they become a
 //! tree of values, as in the peer.
-use ferrio::{Ack, Data, RawArgs, Server, Socket, Value};
+use ferrio::{Ack, Args, Data, RawArgs, Server, Socket, Value};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -27,12 +27,15 @@ fn on_connect(socket: Socket) {
     socket.on("ack", async |Data::<Value>(data), ack: Ack| {
         ack.send((data,)).ok();
     });
-    socket.on("join", async |socket: Socket, ack: Ack| {
-        socket.join("r");
+    socket.on("join", async |socket: Socket, Data::<Option<String>>(room), ack: Ack| {
+        socket.join(room.as_deref().unwrap_or("r"));
         ack.send(()).ok();
     });
     socket.on("bcast", async |server: Server, Data::<Value>(data)| {
         server.to("r").emit("bcast", (data,)).ok();
+    });
+    socket.on("say", async |server: Server, Args::<(String, Value)>((room, data))| {
+        server.to(room).emit("bcast", (data,)).ok();
     });
     socket.on("gc", async || ()); // there is nothing to collect
 }
@@ -44,12 +47,15 @@ fn on_connect_sealed(socket: Socket) {
     socket.on("ack", async |args: RawArgs, ack: Ack| {
         ack.send(args).ok();
     });
-    socket.on("join", async |socket: Socket, ack: Ack| {
-        socket.join("r");
+    socket.on("join", async |socket: Socket, Data::<Option<String>>(room), ack: Ack| {
+        socket.join(room.as_deref().unwrap_or("r"));
         ack.send(()).ok();
     });
     socket.on("bcast", async |server: Server, args: RawArgs| {
         server.to("r").emit("bcast", args).ok();
+    });
+    socket.on("say", async |server: Server, Args::<(String, Value)>((room, data))| {
+        server.to(room).emit("bcast", (data,)).ok();
     });
     socket.on("gc", async || ());
 }

@@ -2,7 +2,7 @@
 use rmpv::Value;
 use socketioxide::{
     SocketIo,
-    extract::{AckSender, Data, SocketRef},
+    extract::{AckSender, Data, SocketRef, TryData},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,11 +21,14 @@ async fn on_connect(socket: SocketRef) {
     socket.on("ack", async |Data::<Value>(data), ack: AckSender| {
         ack.send(&data).ok();
     });
-    socket.on("join", async |socket: SocketRef, ack: AckSender| {
-        socket.join("r");
+    socket.on("join", async |socket: SocketRef, TryData::<String>(room), ack: AckSender| {
+        socket.join(room.unwrap_or_else(|_| "r".into()));
         ack.send(&()).ok();
     });
     socket.on("bcast", async |io: SocketIo, Data::<Value>(data)| {
         io.to("r").emit("bcast", &data).await.ok();
+    });
+    socket.on("say", async |io: SocketIo, Data::<(String, Value)>((room, data))| {
+        io.to(room).emit("bcast", &data).await.ok();
     });
 }
