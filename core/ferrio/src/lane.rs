@@ -1,6 +1,7 @@
 //! The writing side of one WebSocket: frames towards a socket of ours, or towards a host's.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem;
@@ -152,6 +153,9 @@ impl Lane {
             }
             return;
         }
+        if queue.len() > 1 {
+            self.pending.reserve(queue.len().min(GATHER));
+        }
         while self.pending.len() < GATHER
             && let Some(item) = queue.pop_front()
         {
@@ -248,11 +252,22 @@ impl Lane {
     }
 }
 
+thread_local! {
+    /// Where a thread puts small frames together.
+    static TOGETHER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Writes until all is out.
 fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> io::Result<()> {
     while !pending.is_empty() {
         let mut written = if pending.len() == 1 {
             tcp.try_write(&pending[0])?
+        } else if *bytes <= COPIED {
+            TOGETHER.with_borrow_mut(|together| {
+                together.clear();
+                pending.iter().for_each(|bytes| together.extend_from_slice(bytes));
+                tcp.try_write(together)
+            })?
         } else {
             let slices: SmallVec<[IoSlice<'_>; GATHER]> =
                 pending.iter().take(GATHER).map(|bytes| IoSlice::new(bytes)).collect();
@@ -280,6 +295,10 @@ fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> i
 
 /// Most buffers in one gathered write: what the kernel takes at once is 1024, beyond 64 nothing is gained.
 const GATHER: usize = 64;
+
+/// So many bytes of several frames are copied rather than gathered: the kernel takes longer over a list of small buffers than
+/// we over putting them in a row.
+const COPIED: usize = 8 << 10;
 
 /// A close frame without a code, as the reference sends it.
 const CLOSE_FRAME: Bytes = Bytes::from_static(&[0x88, 0x00]);
