@@ -347,14 +347,19 @@ fn a_full_mailbox_stops_reading() {
     for number in 0..MANY {
         if number == MANY / 4 {
             // 30 MB are not in the buffers of a socket.
-            assert!(server.is_quiet(), "all has been sent to a client that does not read");
+            assert!(server.engine.conn_buffered(conn) > 0, "all has been sent to a client that does not read");
         }
         match next(&mut host) {
             ClientEvent::Message { payload, .. } => assert!(payload.text.starts_with(&format!(r#"["{number}","#))),
             other => panic!("no message, but {other:?}"),
         }
     }
-    assert!(matches!(server.next(), Event::Written { receipt: 1 }));
+    match server.next() {
+        Event::Written { receipt: 1 } => {}
+        // The server's connection has been slow, and is not any more.
+        Event::Drain { .. } => assert!(matches!(server.next(), Event::Written { receipt: 1 })),
+        other => panic!("not written, but {other:?}"),
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The task of a client: see [`manager`](super::manager). Connecting and coming back are here, namespaces in `members`.
 
-use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,11 +83,12 @@ impl Actor {
     /// Runs until the manager is dropped.
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut alarm = Alarm::default();
+        let (mut alarm, mut orders) = (Alarm::default(), VecDeque::new());
         loop {
             // A connection that was to be heard of by now is none that anything should be sent on.
             self.strike(Instant::now());
-            for order in shared.take_orders() {
+            shared.orders.take(&mut orders);
+            while let Some(order) = orders.pop_front() {
                 if let Order::Shutdown = order {
                     self.shut_down();
                     return;
@@ -98,17 +99,18 @@ impl Actor {
             let buffered = self.phase.engine().map_or(0, |engine| engine.buffered());
             shared.in_link.store(buffered, Ordering::Release);
             let deadline = self.deadline();
-            let mut woken = pin!(shared.wake.notified());
+            let mut woken = pin!(shared.orders.woken());
             poll_fn(|context| {
                 if self.phase.engine().is_some_and(|engine| engine.poll(context).is_ready()) {
                     return Poll::Ready(());
                 }
-                if woken.as_mut().poll(context).is_ready() {
+                if shared.orders.poll_woken(woken.as_mut(), context).is_ready() {
                     return Poll::Ready(());
                 }
                 alarm.poll(deadline, context)
             })
             .await;
+            shared.orders.awake();
             self.take_events();
         }
     }

@@ -10,7 +10,6 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -19,13 +18,12 @@ use ferrio_protocol::engine::{Frame, Handshake, Packet, Transport};
 use ferrio_protocol::session::Layer;
 use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
 use super::driver::Driver;
 use super::failure::Failure;
 use super::options::Options;
+use super::orders::Orders;
 use super::target::Target;
 
 /// A connection, to give orders to. It ends when it is told to, or with its server; not when this is dropped.
@@ -34,9 +32,7 @@ pub struct Connection(Arc<Shared>);
 
 /// Between other threads and the task.
 pub(super) struct Shared {
-    /// None from the end on.
-    orders: Mutex<Option<VecDeque<Order>>>,
-    pub(super) wake: Notify,
+    pub(super) orders: Orders<Order>,
     /// Bytes announced, and not on the connection yet.
     pub(super) announced: AtomicUsize,
     /// Bytes that wait in the connection.
@@ -214,8 +210,7 @@ impl Connection {
     #[expect(clippy::new_without_default, reason = "nothing is a connection by default")]
     pub fn new() -> Self {
         Self(Arc::new(Shared {
-            orders: Mutex::new(Some(VecDeque::new())),
-            wake: Notify::new(),
+            orders: Orders::new(),
             announced: AtomicUsize::new(0),
             in_link: AtomicUsize::new(0),
             writable: AtomicBool::new(false),
@@ -237,14 +232,7 @@ impl Connection {
         if let Order::HangUp { .. } = order {
             self.will_leave();
         }
-        let mut orders = self.0.orders.lock();
-        let Some(waiting) = orders.as_mut() else {
-            drop(orders);
-            return;
-        };
-        waiting.push_back(order);
-        drop(orders);
-        self.0.wake.notify_one();
+        self.0.orders.push(order);
     }
 
     /// Counts a message that is to be sent among what waits already now, though its order comes later.
@@ -255,7 +243,7 @@ impl Connection {
 
     /// Reading goes on if the listener is not full any more.
     pub fn resume(&self) {
-        self.0.wake.notify_one();
+        self.0.orders.wake();
     }
 
     /// Bytes that wait to be sent. If there are any, [`Happening::Drain`] tells when there are none.
@@ -312,17 +300,6 @@ pub(super) struct State {
 }
 
 impl Shared {
-    pub(super) fn take_orders(&self) -> VecDeque<Order> {
-        self.orders.lock().as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// There is nobody to carry out what waits, or what comes.
-    pub(super) fn refuse_orders(&self) {
-        // Dropped outside of the lock: what was announced with an order points back to here.
-        let rest = self.orders.lock().take();
-        drop(rest);
-    }
-
     pub(super) fn set_state(&self, state: State) {
         let State { in_link, writable, transport } = state;
         self.in_link.store(in_link, Ordering::SeqCst);

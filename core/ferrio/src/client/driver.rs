@@ -1,7 +1,8 @@
 //! The task of a [`Connection`](super::connection::Connection): what owns it.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,12 +86,13 @@ impl Driver {
 
     async fn carry_on(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut alarm = Alarm::default();
+        let (mut alarm, mut orders) = (Alarm::default(), VecDeque::new());
         loop {
             if !self.stalled {
                 self.strike(Instant::now());
             }
-            for order in shared.take_orders() {
+            shared.orders.take(&mut orders);
+            while let Some(order) = orders.pop_front() {
                 self.carry_out(order);
                 self.take_news();
             }
@@ -99,16 +101,17 @@ impl Driver {
             }
             let reads = !matches!(self.phase, Phase::Open(_)) || (!self.held && !self.listener.is_full());
             let deadline = if reads { self.deadline() } else { None };
-            let mut woken = pin!(shared.wake.notified());
+            let mut woken = pin!(shared.orders.woken());
             poll_fn(|context| {
                 let polled = self.poll(context, reads);
                 self.tell_state();
-                if polled.is_ready() || woken.as_mut().poll(context).is_ready() {
+                if polled.is_ready() || shared.orders.poll_woken(woken.as_mut(), context).is_ready() {
                     return Poll::Ready(());
                 }
                 alarm.poll(deadline, context)
             })
             .await;
+            shared.orders.awake();
             self.stalled = !reads;
             self.take_news();
         }
@@ -302,7 +305,7 @@ impl Driver {
         self.phase = Phase::Over;
         self.tell(State::default());
         // What is ordered from now on is nobody's, and must not hold what it is counted in.
-        self.shared.refuse_orders();
+        self.shared.orders.close();
         self.listener.hear(happening);
     }
 }

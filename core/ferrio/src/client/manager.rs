@@ -12,7 +12,6 @@
 //! What a program wants are orders in a queue; one task (`actor`) owns everything else and carries them out in their order.
 //! So there is never more than one connection, nothing overtakes anything, and no lock is held while the program is called.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,13 +20,14 @@ use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::failure::Failure;
 use super::member::{Emit, MemberOptions, Waiting};
 use super::observer::Observer;
 use super::options::Options;
+use super::orders::Orders;
 use super::target::Target;
 use crate::ack::AckError;
 
@@ -38,8 +38,7 @@ pub struct Manager {
 
 /// Between the program's threads and the task.
 pub(super) struct Shared {
-    orders: Mutex<VecDeque<Order>>,
-    pub(super) wake: Notify,
+    pub(super) orders: Orders<Order>,
     pub(super) options: Mutex<Options>,
     /// Bytes of events that are not yet on a connection.
     waiting: Arc<AtomicUsize>,
@@ -113,8 +112,7 @@ impl Manager {
         let target = Target::parse(url)?;
         let namespace = Text::from(target.namespace.as_str());
         let shared = Arc::new(Shared {
-            orders: Mutex::default(),
-            wake: Notify::new(),
+            orders: Orders::new(),
             options: Mutex::new(options),
             waiting: Arc::default(),
             in_link: AtomicUsize::new(0),
@@ -201,12 +199,7 @@ const OVERHEAD: usize = 64;
 
 impl Shared {
     fn order(&self, order: Order) {
-        self.orders.lock().push_back(order);
-        self.wake.notify_one();
-    }
-
-    pub(super) fn take_orders(&self) -> VecDeque<Order> {
-        std::mem::take(&mut *self.orders.lock())
+        self.orders.push(order);
     }
 }
 

@@ -49,6 +49,7 @@ mod members;
 mod observer;
 mod occasions;
 mod options;
+mod orders;
 mod proxy;
 mod question;
 mod reason;

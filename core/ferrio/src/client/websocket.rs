@@ -1,6 +1,6 @@
 //! A client's WebSocket: the handshake, and frames both ways on one stream.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -31,6 +31,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER].into_boxed_slice());
+    /// Of the connection that wrote last: the next one to write need not ask for memory.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static KEYS: RefCell<Keys> = const { RefCell::new(Keys { pool: [0; 1024], at: 1024 }) };
 }
 
@@ -38,7 +40,8 @@ thread_local! {
 pub(super) struct WebSocket {
     stream: Box<dyn Stream>,
     codec: Codec,
-    /// What has come and was not given out yet.
+    /// What has come and was not given out yet: the next one, and those behind it. One alone needs no memory of its own.
+    next: Option<Frame>,
     inbox: VecDeque<Frame>,
     /// Masked frames on their way, the first `written` bytes of which are gone. An idle connection has none.
     out: Vec<u8>,
@@ -75,7 +78,7 @@ impl WebSocket {
             return Err(wrong("the server agrees to an extension or protocol that was not offered"));
         }
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| wrong(&error.to_string()))?;
-        let mut socket = match upgraded.downcast::<TokioIo<Box<dyn Stream>>>() {
+        let socket = match upgraded.downcast::<TokioIo<Box<dyn Stream>>>() {
             Ok(parts) => {
                 let mut socket = Self::new(parts.io.into_inner(), max);
                 socket.feed(&parts.read_buf);
@@ -83,21 +86,28 @@ impl WebSocket {
             }
             Err(upgraded) => Self::new(Box::new(TokioIo::new(upgraded)), max),
         };
-        socket.inbox.shrink_to_fit();
         Ok(socket)
     }
 
     fn new(stream: Box<dyn Stream>, max: usize) -> Self {
-        Self { stream, codec: Codec::client(max), inbox: VecDeque::new(), out: Vec::new(), written: 0, ended: None }
+        let codec = Codec::client(max);
+        Self { stream, codec, next: None, inbox: VecDeque::new(), out: Vec::new(), written: 0, ended: None }
     }
 
     /// Queues an item; [`Self::poll`] writes it.
     pub(super) fn push(&mut self, item: &Item) {
-        mask::write_item(&mut self.out, item, key);
+        mask::write_item(self.buffer(), item, key);
     }
 
     pub(super) fn push_packet(&mut self, packet: &Packet) {
-        mask::write_packet(&mut self.out, packet, key);
+        mask::write_packet(self.buffer(), packet, key);
+    }
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = SPARE.take();
+        }
+        &mut self.out
     }
 
     /// Bytes that wait.
@@ -111,11 +121,12 @@ impl WebSocket {
             self.ended.get_or_insert_with(|| Cause::Error(error.to_string().into()));
         }
         loop {
-            if let Some(frame) = self.inbox.pop_front() {
+            if let Some(frame) = self.next.take() {
+                self.next = self.inbox.pop_front();
+                if self.next.is_none() && self.inbox.capacity() > 0 {
+                    self.inbox = VecDeque::new();
+                }
                 return Poll::Ready(Ok(frame));
-            }
-            if self.inbox.capacity() > 0 {
-                self.inbox = VecDeque::new();
             }
             if let Some(cause) = &self.ended {
                 return Poll::Ready(Err(cause.clone()));
@@ -172,7 +183,12 @@ impl WebSocket {
         if self.out.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        (self.out, self.written) = (Vec::new(), 0);
+        let mut spare = std::mem::take(&mut self.out);
+        self.written = 0;
+        if spare.capacity() <= READ_BUFFER {
+            spare.clear();
+            SPARE.set(spare);
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -198,8 +214,9 @@ impl WebSocket {
     }
 
     fn feed(&mut self, bytes: &[u8]) {
-        let Self { codec, inbox, out, ended, .. } = self;
+        let Self { codec, next, inbox, out, ended, .. } = self;
         let fed = codec.feed(bytes, &mut |incoming| match incoming {
+            Incoming::Frame(frame) if next.is_none() => *next = Some(frame),
             Incoming::Frame(frame) => inbox.push_back(frame),
             // Both as a server would send them: header and payload, unmasked.
             Incoming::Pong(reply) => mask::write(out, mask::PONG, &reply[2..], key()),

@@ -130,11 +130,10 @@ impl Codec {
 
     /// Gives out the plain messages at the start of `bytes`, and what is behind them.
     fn take_plain<'b>(&self, bytes: &'b [u8], on: &mut dyn FnMut(Incoming)) -> Result<&'b [u8], Fault> {
-        // A server's frames are not masked: the client's side leaves all of them to tungstenite.
-        if self.role == Role::Client || !self.scanner.is_between_messages() {
+        if !self.scanner.is_between_messages() {
             return Ok(bytes);
         }
-        let (messages, used) = plain::take(bytes, self.max);
+        let (messages, used) = plain::take(bytes, self.max, self.role == Role::Server);
         for message in messages {
             on(Incoming::Frame(if message.is_text {
                 Frame::Text(Text::from_utf8(message.bytes).map_err(|_| Fault::Utf8)?)

@@ -1,8 +1,8 @@
-//! The frames that nearly all traffic is made of, read without tungstenite: a client's messages of one frame each, whole in
+//! The frames that nearly all traffic is made of, read without tungstenite: a peer's messages of one frame each, whole in
 //! the bytes at hand.
 //!
 //! A context of tungstenite costs an allocation, a zeroed buffer and a copy before it has seen the first frame. Here the
-//! frames of one read are copied once and unmasked in place; their messages are slices of that copy. Whatever is
+//! frames of one read are copied once and (those of a client) unmasked in place; their messages are slices of that copy. Whatever is
 //! not plain (fragments, control frames, extensions, anything wrong) stays where it is, for tungstenite to judge.
 
 use bytes::Bytes;
@@ -14,16 +14,16 @@ pub(super) struct Plain {
     pub(super) bytes: Bytes,
 }
 
-/// The plain frames at the start of `bytes`, and how many bytes they take.
+/// The plain frames at the start of `bytes`, and how many bytes they take. A client's are `masked`, a server's are not.
 ///
 /// Messages share memory, so one that is kept keeps the others of its group. A group is not begun anew for each frame, nor
 /// does it grow without end.
-pub(super) fn take(bytes: &[u8], max: usize) -> (SmallVec<[Plain; 8]>, usize) {
+pub(super) fn take(bytes: &[u8], max: usize, masked: bool) -> (SmallVec<[Plain; 8]>, usize) {
     let mut frames = SmallVec::new();
     let mut used = 0;
-    while let Some(group) = Group::at(&bytes[used..], max) {
+    while let Some(group) = Group::at(&bytes[used..], max, masked) {
         used += group.length;
-        group.unmask(&bytes[used - group.length..used], &mut frames);
+        group.give_out(&bytes[used - group.length..used], masked, &mut frames);
     }
     (frames, used)
 }
@@ -44,9 +44,9 @@ struct Found {
 }
 
 impl Group {
-    fn at(bytes: &[u8], max: usize) -> Option<Self> {
+    fn at(bytes: &[u8], max: usize, masked: bool) -> Option<Self> {
         let mut group = Self { frames: SmallVec::new(), length: 0 };
-        while let Some(frame) = find(&bytes[group.length..], max)
+        while let Some(frame) = find(&bytes[group.length..], max, masked)
             && (group.length == 0 || group.length + frame.end <= GROUP)
         {
             let Found { is_text, start, end } = frame;
@@ -56,9 +56,9 @@ impl Group {
         (group.length > 0).then_some(group)
     }
 
-    fn unmask(&self, bytes: &[u8], into: &mut SmallVec<[Plain; 8]>) {
+    fn give_out(&self, bytes: &[u8], masked: bool, into: &mut SmallVec<[Plain; 8]>) {
         let mut copy = bytes.to_vec();
-        for frame in &self.frames {
+        for frame in self.frames.iter().filter(|_| masked) {
             let (head, payload) = copy[..frame.end].split_at_mut(frame.start);
             if let Some(mask) = head.last_chunk() {
                 unmask(payload, *mask);
@@ -72,7 +72,7 @@ impl Group {
 }
 
 /// The frame at the start of `bytes`, if it is plain and whole.
-fn find(bytes: &[u8], max: usize) -> Option<Found> {
+fn find(bytes: &[u8], max: usize, masked: bool) -> Option<Found> {
     const FINAL_TEXT: u8 = 0x81;
     const FINAL_BINARY: u8 = 0x82;
 
@@ -83,14 +83,16 @@ fn find(bytes: &[u8], max: usize) -> Option<Found> {
         _ => return None,
     };
     let (&second, rest) = rest.split_first()?;
-    let (length, header) = match (second & 0x80 != 0, second & 0x7f) {
-        (false, _) => return None,
-        (true, 126) => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
-        (true, 127) => (u64::from_be_bytes(*rest.first_chunk()?), 10),
-        (true, length) => (u64::from(length), 2),
+    if (second & 0x80 != 0) != masked {
+        return None;
+    }
+    let (length, header) = match second & 0x7f {
+        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
+        length => (u64::from(length), 2),
     };
     let length = usize::try_from(length).ok().filter(|length| *length <= max)?;
-    let start = header + 4;
+    let start = if masked { header + 4 } else { header };
     (bytes.len().checked_sub(start)? >= length).then_some(Found { is_text, start, end: start + length })
 }
 

@@ -19,6 +19,14 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A server's frame: nothing is masked.
+fn bare(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = header(first, payload.len());
+    frame[1] &= 0x7f;
+    frame.extend(payload);
+    frame
+}
+
 /// The bytes before a mask.
 fn header(first: u8, length: usize) -> Vec<u8> {
     match length {
@@ -30,7 +38,10 @@ fn header(first: u8, length: usize) -> Vec<u8> {
 
 /// Feeds pieces to a fresh codec.
 fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Incoming>, Result<(), Fault>) {
-    let mut codec = Codec::new(MAX);
+    feed_to(Codec::new(MAX), pieces)
+}
+
+fn feed_to<'a>(mut codec: Codec, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Incoming>, Result<(), Fault>) {
     let mut events = Vec::new();
     for piece in pieces {
         let result = codec.feed(piece, &mut |incoming| events.push(incoming));
@@ -269,7 +280,7 @@ fn handshake() {
 }
 
 /// Frames of all kinds, good and bad.
-fn any_frames() -> impl Strategy<Value = Vec<u8>> {
+fn any_frames(frame: fn(u8, &[u8]) -> Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         4 => Just(0x81_u8), 4 => Just(0x82), 2 => Just(0x01), 4 => Just(0x00), 4 => Just(0x80),
         2 => Just(0x89), 1 => Just(0x8a), 1 => Just(0x88), 1 => any::<u8>(),
@@ -277,7 +288,7 @@ fn any_frames() -> impl Strategy<Value = Vec<u8>> {
     let payload =
         prop_oneof![8 => vec(b' '..b'~', 0..300), 1 => vec(any::<u8>(), 0..200), 1 => vec(Just(b'x'), 65_530..65_540)];
     vec((first, payload), 0..8)
-        .prop_map(|frames| frames.iter().flat_map(|(first, payload)| frame(*first, payload)).collect())
+        .prop_map(move |frames| frames.iter().flat_map(|(first, payload)| frame(*first, payload)).collect())
 }
 
 /// Pongs depend on where a turn ends; nothing else may.
@@ -295,15 +306,24 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_messages(bytes in any_frames(), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
+    fn any_cut_gives_the_same_messages(bytes in any_frames(frame), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
         let whole = without_pongs(feed([&bytes[..]]));
         prop_assert_eq!(whole, without_pongs(feed(cut(&bytes, &cuts))));
     }
 
     #[test]
-    fn what_is_read_without_tungstenite_is_what_it_reads(bytes in any_frames()) {
+    fn what_is_read_without_tungstenite_is_what_it_reads(bytes in any_frames(frame)) {
         // Five bytes are never a whole frame of a client's.
         prop_assert_eq!(without_pongs(feed([&bytes[..]])), without_pongs(feed(bytes.chunks(5))));
+    }
+
+    #[test]
+    fn so_is_a_server(bytes in any_frames(bare), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
+        let read = |pieces: Vec<&[u8]>| without_pongs(feed_to(Codec::client(MAX), pieces));
+        // One byte is never a whole frame.
+        let by_tungstenite = read(bytes.chunks(1).collect());
+        prop_assert_eq!(&by_tungstenite, &read(vec![&bytes]));
+        prop_assert_eq!(&by_tungstenite, &read(cut(&bytes, &cuts)));
     }
 
     #[test]
