@@ -25,10 +25,11 @@
 //! | `localAddress` | text: the address to connect from |
 //! | `family` | 4, 6 |
 //! | `proxy` | text: its URL; null for none. Not given, the environment tells |
-//! | `tls` | `{"ca": [PEM], "cert": PEM, "key": PEM, "rejectUnauthorized": false, "serverName": text}` |
+//! | `tls` | `{"ca": [PEM], "pinned": [PEM], "cert": PEM, "key": PEM, "rejectUnauthorized": false, "serverName": text}` |
 
 use std::net::IpAddr;
 
+use ferrio::TlsError;
 use ferrio::client::{ClientTls, Family, Options, ProxyChoice, TransportOptions};
 use ferrio_protocol::engine::Transport;
 use ferrio_protocol::session::Layer;
@@ -192,13 +193,8 @@ fn tls(value: &Value) -> Result<ClientTls, Wrong> {
 
 fn part_of_tls(tls: ClientTls, name: &str, value: &Value, all: &Map<String, Value>) -> Result<ClientTls, Wrong> {
     match name {
-        "ca" => {
-            let list = value.as_array().ok_or_else(|| Wrong::expected("a list of PEM texts", value))?;
-            list.iter().try_fold(tls, |tls, pem| {
-                let certificates = "PEM text with certificates";
-                tls.roots_pem(text(pem)?.as_bytes()).map_err(|error| Wrong::expected(certificates, pem).because(&error))
-            })
-        }
+        "ca" => certificates(tls, value, ClientTls::roots_pem),
+        "pinned" => certificates(tls, value, ClientTls::pinned_pem),
         "cert" => {
             let (chain, key) = (text(value)?, all.get("key").and_then(Value::as_str));
             let key = key.ok_or_else(|| Wrong::expected("a key beside it", value))?;
@@ -212,6 +208,18 @@ fn part_of_tls(tls: ClientTls, name: &str, value: &Value, all: &Map<String, Valu
         "serverName" => Ok(tls.server_name(text(value)?)),
         _ => Err(Wrong::unknown()),
     }
+}
+
+fn certificates(
+    tls: ClientTls,
+    value: &Value,
+    add: fn(ClientTls, &[u8]) -> Result<ClientTls, TlsError>,
+) -> Result<ClientTls, Wrong> {
+    let list = value.as_array().ok_or_else(|| Wrong::expected("a list of PEM texts", value))?;
+    list.iter().try_fold(tls, |tls, pem| {
+        let certificates = "PEM text with certificates";
+        add(tls, text(pem)?.as_bytes()).map_err(|error| Wrong::expected(certificates, pem).because(&error))
+    })
 }
 
 #[cfg(test)]

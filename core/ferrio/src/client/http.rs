@@ -241,9 +241,9 @@ impl Route {
             push_pair(&mut query, key, value);
         }
         push_pair(&mut query, "EIO", "4");
-        let slash = if options.add_trailing_slash { "/" } else { "" };
-        let path = own.path.as_ref().unwrap_or(&options.path);
-        let base = format!("/{}{slash}?{query}", path.trim_matches('/'));
+        let path = own.path.as_ref().unwrap_or(&options.path).trim_matches('/');
+        let slash = if options.add_trailing_slash && !path.is_empty() { "/" } else { "" };
+        let base = format!("/{path}{slash}?{query}");
         let mut headers = HeaderMap::new();
         for (name, value) in own.headers.as_ref().unwrap_or(&options.headers) {
             headers.append(name, value.clone());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -26,6 +27,8 @@ use crate::net::tls::TlsError;
 pub struct ClientTls {
     /// Instead of the operating system's.
     roots: Option<Vec<CertificateDer<'static>>>,
+    /// Believed as they are.
+    pinned: Vec<CertificateDer<'static>>,
     own: Option<(Vec<CertificateDer<'static>>, Arc<PrivateKeyDer<'static>>)>,
     accept_any: bool,
     name: Option<String>,
@@ -53,6 +56,16 @@ impl ClientTls {
     /// It cannot be read, or there is no certificate in it.
     pub fn roots_file(self, path: impl AsRef<Path>) -> Result<Self, TlsError> {
         self.roots_pem(&TlsError::read(path.as_ref())?)
+    }
+
+    /// Believes a server that shows one of these certificates (PEM text) itself, whatever name and dates stand in it: the way to
+    /// a server whose certificate nobody has signed. All others are verified as if this were not there.
+    ///
+    /// # Errors
+    /// No certificate in it, or a broken one.
+    pub fn pinned_pem(mut self, pem: &[u8]) -> Result<Self, TlsError> {
+        self.pinned.extend(TlsError::certificates(pem)?);
+        Ok(self)
     }
 
     /// Shows a certificate (chain and key, PEM text) to servers that ask for one.
@@ -104,8 +117,14 @@ impl ClientTls {
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = if self.accept_any {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        } else {
+        } else if self.pinned.is_empty() {
             builder.with_root_certificates(self.root_store()?)
+        } else {
+            let others = WebPkiServerVerifier::builder_with_provider(self.root_store()?, provider)
+                .build()
+                .map_err(|error| rustls::Error::General(error.to_string()))?;
+            let pinned = Pinned { certificates: self.pinned.clone(), others };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         };
         let mut config = match &self.own {
             Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
@@ -193,5 +212,50 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Believes these certificates, and whom the usual verification believes.
+#[derive(Debug)]
+struct Pinned {
+    certificates: Vec<CertificateDer<'static>>,
+    others: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificates.iter().any(|pinned| pinned == certificate) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.others.verify_server_cert(certificate, between, name, stapled, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.others.supported_verify_schemes()
     }
 }

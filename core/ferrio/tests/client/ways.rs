@@ -133,6 +133,19 @@ async fn tls_believes_whom_it_should() {
     let url = format!("https://127.0.0.1:{}", address.port());
     let failure = soon(client(&url).tls(own()).connect()).await.unwrap_err();
     assert!(matches!(failure, Failure::Tls { .. }), "{failure}");
+    // Unless it is this very certificate that is believed.
+    let pinned = ClientTls::new().pinned_pem(chain).unwrap();
+    assert!(soon(client(&url).tls(pinned).connect()).await.unwrap().is_connected());
+    let other = include_bytes!("../../../../bindings-node/test/tls/cert.pem");
+    let pinned = ClientTls::new().pinned_pem(other).unwrap();
+    let failure = soon(client(&url).tls(pinned).connect()).await.unwrap_err();
+    assert!(matches!(failure, Failure::Tls { .. }), "{failure}");
+}
+
+#[tokio::test]
+async fn a_path_may_be_the_root() {
+    let host = Host::with(|builder| builder.path("/")).await;
+    assert!(soon(host.client(WAYS[0]).path("/").connect()).await.unwrap().is_connected());
 }
 
 #[tokio::test]
