@@ -4,19 +4,15 @@
  */
 import type { PendingAck } from "./acks";
 import type { Conn } from "./conn";
+import { Crossing, startEngine } from "./crossing";
 import type { Carrier, Exchange } from "./exchange";
-import { loadAddon, type NativeEngine } from "./native";
+import type { NativeEngine } from "./native";
 import { NativeWire } from "./native-wire";
 import type { Payload } from "./parser";
-import { CommandKind, Commands, FlagBits } from "./records";
+import { CommandKind, type Commands, FlagBits } from "./records";
 import { type EngineOwner, Rounds } from "./rounds";
 import type { Socket } from "./socket";
 import { Table } from "./table";
-
-/** Crosses before the end of the tick: longer joined strings cost more than they save. */
-const FLUSH_AT = 64 * 1024;
-/** Attachments up to this are copied at the emit, larger ones cross at once: either way the caller may reuse its buffer. */
-const COPY_UP_TO = 16 * 1024;
 
 /** How packets travel. */
 export interface SendOptions {
@@ -37,7 +33,7 @@ interface SharedWrite {
 }
 
 /** One engine of a `Server`. @internal */
-export class Engine {
+export class Engine extends Crossing {
   readonly conns = new Table<Conn>();
   readonly sockets = new Table<Socket>();
   readonly acks = new Map<number, PendingAck>();
@@ -52,23 +48,25 @@ export class Engine {
   /** What carries the packets of its sockets. */
   readonly wire = new NativeWire(this);
 
-  private native: NativeEngine | undefined;
+  protected native: NativeEngine | undefined;
   private readonly rounds: Rounds;
-  private readonly commands = new Commands();
-  /** A flush has been asked for: in this tick, or when this turn of the loop has read everything. */
-  private dirty = false;
+  /** A flush has been asked for when this turn of the loop has read everything. */
   private soon = false;
   private lastNumber = 0;
   private lastReceipt = 0;
   private shared: SharedWrite | undefined;
 
   constructor(options: string, owner: EngineOwner) {
-    const { Engine: Native } = loadAddon();
-    this.native = new Native(options, () => this.rounds.wake());
+    super();
+    this.native = startEngine(options, () => this.rounds.wake());
     this.rounds = new Rounds(this, this.native, owner);
   }
 
   // ---- out ----
+
+  protected get running(): boolean {
+    return this.rounds.running;
+  }
 
   /** A number that nothing else has: for requests, links and acks. */
   number(): number {
@@ -121,8 +119,7 @@ export class Engine {
     commands.number(CommandKind.Ack);
     commands.number(socket);
     commands.number(id);
-    commands.string(payload.text);
-    commands.number(payload.attachments === undefined ? 0 : payload.attachments.length);
+    this.payload(payload);
     this.emitted(payload.attachments);
   }
 
@@ -225,18 +222,7 @@ export class Engine {
     commands.number(receipt === undefined ? -1 : this.receipt(receipt));
     commands.number(conns.length);
     for (const conn of conns) commands.number(conn);
-    commands.number(data.length);
-    let attachments: Uint8Array[] | undefined;
-    for (const part of data) {
-      if (typeof part === "string") {
-        commands.string(part);
-      } else {
-        commands.number(-1);
-        attachments ??= [];
-        attachments.push(part);
-      }
-    }
-    return attachments;
+    return this.frames(data);
   }
 
   /** Has every Engine.IO packet of a connection told to it ({@link Conn._packet}), or no more. */
@@ -281,14 +267,9 @@ export class Engine {
   }
 
   /** Everything asked for so far crosses now. */
-  flush(): void {
-    this.dirty = false;
+  override flush(): void {
     if (this.shared !== undefined) this.writeShared();
-    const { commands } = this;
-    if (commands.used === 0) return;
-    const { text, cells, used, attachments } = commands;
-    commands.clear();
-    this.native?.submit(text, cells, used, attachments);
+    super.flush();
   }
 
   private command(kind: CommandKind, key: number, extra?: number | string): void {
@@ -311,27 +292,7 @@ export class Engine {
     commands.number(flagBits(options));
     commands.number(ack);
     commands.number(timeout);
-    commands.string(payload.text);
-    commands.number(payload.attachments === undefined ? 0 : payload.attachments.length);
-  }
-
-  private emitted(attachments: Uint8Array[] | undefined): void {
-    if (attachments === undefined) return this.touch();
-    let size = 0;
-    for (const { byteLength } of attachments) size += byteLength;
-    const large = size > COPY_UP_TO;
-    for (const bytes of attachments) this.commands.bytes(large ? bytes : Buffer.from(bytes));
-    this.touch();
-    if (large) this.flush();
-  }
-
-  /** Commands are waiting: they cross at the end of the tick, or of the round that is under way. */
-  private touch(): void {
-    if (!this.dirty) {
-      this.dirty = true;
-      if (!this.rounds.running) process.nextTick(this.flushTick);
-    }
-    this.flushIfLong();
+    this.payload(payload);
   }
 
   /**
@@ -346,16 +307,10 @@ export class Engine {
     this.flushIfLong();
   }
 
-  private flushIfLong(): void {
-    if (this.commands.text.length >= FLUSH_AT || this.commands.used >= FLUSH_AT) this.flush();
-  }
-
   private readonly flushSoon = (): void => {
     this.soon = false;
     this.flush();
   };
-
-  private readonly flushTick = (): void => this.flush();
 
   // ---- questions that are answered at once ----
 

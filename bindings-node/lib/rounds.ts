@@ -9,6 +9,7 @@ import type { IncomingMessage } from "node:http";
 import type { PendingAck } from "./acks";
 import { Batch } from "./batch";
 import type { Conn } from "./conn";
+import { MAX_MS, MAX_ROUNDS } from "./crossing";
 import type { Engine } from "./engine";
 import type { Cause, Exchange, Link } from "./exchange";
 import type { NativeEngine } from "./native";
@@ -16,10 +17,6 @@ import { NativeRequest } from "./native-request";
 import type { TransportName } from "./options";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Newcomer, Socket } from "./socket";
-
-/** Rounds, and milliseconds, after which other work of the process gets its turn. */
-const MAX_ROUNDS = 64;
-const MAX_MS = 2;
 
 /** What the engine tells the server that owns it. */
 export interface EngineOwner {
