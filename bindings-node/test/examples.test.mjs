@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { io as connect } from "socket.io-client";
-import { event, isOriginal } from "./support.mjs";
+import { event, isOriginal, start } from "./support.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const original = join(root, "node_modules", "socket.io");
@@ -119,4 +119,16 @@ test("nest", async (t) => {
   const told = event(one, "news");
   assert.deepEqual(await two.emitWithAck("news", "hello"), { told: true });
   assert.deepEqual(await told, ["hello"]);
+});
+
+test("client.mjs", { skip: isOriginal && "a client" }, async (t) => {
+  const server = await start(t);
+  server.io.on("connection", (socket) => socket.on("echo", (word, done) => done(word.toUpperCase())));
+  const child = spawn(process.execPath, [join(folder, "client.mjs"), server.url], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
+  assert.deepEqual(await event(child, "close"), [0, null]);
+  assert.match(output, /^connected as \S{20}\nONE\nTWO\nTHREE\nio client disconnect: for good\n$/);
 });

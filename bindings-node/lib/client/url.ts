@@ -74,7 +74,7 @@ export function decodeQuery(query: string): Record<string, string> {
   const values: Record<string, string> = {};
   for (const pair of query.split("&")) {
     const [name, value] = pair.split("=");
-    values[decodeURIComponent(name)] = decodeURIComponent(value ?? "undefined");
+    values[decodeURIComponent(name)] = decodeURIComponent(value ?? "");
   }
   return values;
 }

@@ -1,5 +1,6 @@
 // Where the client means to differ from the original: see DIFFERENCES.md.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { connect, event, isOriginal, start } from "./support.mjs";
@@ -19,7 +20,7 @@ test("retries need no ackTimeout: answers are answers", ours, async (t) => {
   assert.equal(client._queue.length, 0);
 });
 
-test("a refusal without a reason is a connect_error like any other", ours, async (t) => {
+test("a refusal without a reason is no packet", ours, async (t) => {
   const server = new WebSocketServer({ port: 0 });
   t.after(() => server.close());
   server.on("connection", (socket) => {
@@ -32,7 +33,62 @@ test("a refusal without a reason is a connect_error like any other", ours, async
     forceNew: true,
   });
   t.after(() => client.disconnect());
-  const [error] = await event(client, "connect_error");
-  assert.equal(error.message, "");
-  assert.equal(client.active, false);
+  const [reason, details] = await event(client, "disconnect");
+  assert.equal(reason, "parse error");
+  assert.ok(details instanceof Error);
+});
+
+test("what comes just before the end of a connection comes in its order", ours, async (t) => {
+  const server = new WebSocketServer({ port: 0 });
+  t.after(() => server.close());
+  server.on("connection", (socket) => {
+    socket.send('0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}');
+    socket.on("message", () => {
+      socket._socket.cork();
+      socket.send('40{"sid":"me"}');
+      socket.send('42["last",1]');
+      socket.send("42{"); // none
+      socket._socket.uncork();
+    });
+  });
+  const client = connect(`http://127.0.0.1:${server.address().port}`, {
+    transports: ["websocket"],
+    reconnection: false,
+    forceNew: true,
+  });
+  t.after(() => client.disconnect());
+  const seen = [];
+  client.on("connect", () => seen.push("connect"));
+  client.onAny((...args) => seen.push(args));
+  const [reason, details] = await event(client, "disconnect");
+  assert.deepEqual(seen, ["connect", ["last", 1]]);
+  assert.equal(reason, "parse error");
+  assert.ok(details instanceof Error);
+});
+
+test("heartbeats are answered while the program is busy", ours, async (t) => {
+  const server = await start(t, { pingInterval: 50, pingTimeout: 100 });
+  server.io.on("connection", (socket) => socket.on("busy", () => socket.emit("still", "here")));
+  // Its own process, for the server has to go on.
+  const program = `
+    import { connect } from "./test/client/support.mjs";
+    const client = connect(${JSON.stringify(server.url)}, { transports: ["websocket"], reconnection: false });
+    client.on("connect", () => {
+      const until = Date.now() + 1500;
+      while (Date.now() < until);
+      client.emit("busy");
+    });
+    client.on("still", (word) => { console.log(word); client.disconnect(); });
+    client.on("disconnect", (reason) => console.log(reason));
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    cwd: new URL("../..", import.meta.url),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+  });
+  await event(child, "close");
+  assert.equal(output, "here\nio client disconnect\n");
 });

@@ -75,8 +75,8 @@ async function odd(title, then, handshake = {}) {
     ...handshake,
   };
   socket.send(`0${JSON.stringify(hello)}`);
-  await event(socket, "message");
   const over = Promise.race([event(client.io, "close"), event(client, "connect_error"), event(client, "disconnect")]);
+  await event(socket, "message");
   then(socket, client);
   await over;
   client.disconnect();
@@ -92,7 +92,7 @@ const joined =
     await known;
     for (const frame of frames) socket.send(frame);
   };
-await odd("no ping", joined(), { pingInterval: 20, pingTimeout: 10 });
+await odd("no ping", joined(), { pingInterval: 300, pingTimeout: 200 });
 await odd("a packet that is none", joined("4x"));
 await odd("JSON that is none", joined('42["a"'));
 await odd("an event that is no array", joined('42{"a":1}'));

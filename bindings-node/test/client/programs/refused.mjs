@@ -63,7 +63,7 @@ for (const path of ["/html", "/404"]) {
     const [error] = await event(client, "connect_error");
     const { name, message, type, description, context } = error;
     print(path, transport, error.constructor.name, name, message, type, typeof description, Object.keys(error));
-    if (path === "/404" && transport === "polling") print(description, context.status, context.responseText);
+    if (path === "/404" && transport === "polling") print(description, context.status);
     if (path === "/404" && transport === "websocket") print(description.message);
     client.disconnect();
   }

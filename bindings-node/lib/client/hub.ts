@@ -1,0 +1,299 @@
+/**
+ * The one engine that carries the clients of this environment: started with the first connection, and idle when there is none.
+ *
+ * Commands cross once a tick. Events come in in rounds: one batch after the other, each in a tick, what belongs to one
+ * connection in a turn of its own, so that promise jobs run between two connections as if each had been read by itself.
+ */
+import { Batch } from "../batch";
+import { Crossing, MAX_MS, MAX_ROUNDS, startEngine } from "../crossing";
+import type { NativeEngine } from "../native";
+import type { Payload } from "../parser";
+import { CommandKind, EventKind, FAILURES, PACKET_TYPES, REASONS, TRANSPORTS } from "../records";
+import { PacketType } from "../scripted/packages";
+import type { NativeConnection } from "./native-connection";
+
+/** No connection's number. */
+const NOBODY = 0;
+
+/** See the module. @internal */
+export class Hub extends Crossing {
+  protected native: NativeEngine | undefined;
+  protected running = false;
+  /** How often commands have crossed. */
+  crossings = 0;
+
+  private readonly connections = new Map<number, NativeConnection>();
+  private lastNumber = NOBODY;
+  private readonly batch = new Batch();
+  /** A round is under way or will come: the engine need not wake us. */
+  private scheduled = false;
+  private rounds = 0;
+  private roundsUntil = 0;
+  /** Whose events are read. */
+  private current = NOBODY;
+
+  constructor() {
+    super();
+    this.native = startEngine("{}", () => this.wake());
+  }
+
+  // ---- out ----
+
+  /** Begins a connection. @returns the number by which it is known */
+  dial(connection: NativeConnection, url: string, options: string): number {
+    const number = ++this.lastNumber;
+    this.connections.set(number, connection);
+    const { commands } = this;
+    commands.reserve(4);
+    commands.number(CommandKind.Dial);
+    commands.number(number);
+    commands.string(url);
+    commands.string(options);
+    this.touch();
+    return number;
+  }
+
+  /** Asks for a namespace. @param auth - JSON text */
+  join(number: number, nsp: string, auth: string | undefined): void {
+    const { commands } = this;
+    commands.reserve(4);
+    commands.number(CommandKind.ClientJoin);
+    commands.number(number);
+    commands.string(nsp);
+    if (auth === undefined) commands.number(-1);
+    else commands.string(auth);
+    this.touch();
+  }
+
+  leave(number: number, nsp: string): void {
+    const { commands } = this;
+    commands.reserve(3);
+    commands.number(CommandKind.ClientLeave);
+    commands.number(number);
+    commands.string(nsp);
+    this.touch();
+  }
+
+  /** Sends an event; the server is to answer under `id`. */
+  emit(number: number, nsp: string, id: number | undefined, payload: Payload): void {
+    const { commands } = this;
+    commands.reserve(7);
+    commands.number(CommandKind.ClientEmit);
+    commands.number(number);
+    commands.number(id ?? -1);
+    commands.number(0); // what may be lost, has been lost by now
+    commands.string(nsp);
+    this.payload(payload);
+    this.emitted(payload.attachments);
+  }
+
+  ack(number: number, nsp: string, id: number, payload: Payload): void {
+    const { commands } = this;
+    commands.reserve(6);
+    commands.number(CommandKind.ClientAck);
+    commands.number(number);
+    commands.number(id);
+    commands.string(nsp);
+    this.payload(payload);
+    this.emitted(payload.attachments);
+  }
+
+  /** Sends raw messages. */
+  write(number: number, data: readonly (string | Uint8Array)[]): void {
+    const { commands } = this;
+    commands.reserve(4 + data.length);
+    commands.number(CommandKind.ClientWrite);
+    commands.number(number);
+    commands.number(0);
+    this.emitted(this.frames(data));
+  }
+
+  /** Has every packet told, and when everything has left. */
+  watch(number: number, on: boolean): void {
+    this.command(CommandKind.ClientWatch, number, on);
+  }
+
+  /** Ends a connection, once what waits has been sent. */
+  hangUp(number: number): void {
+    this.command(CommandKind.HangUp, number, false);
+  }
+
+  override flush(): void {
+    this.crossings++;
+    super.flush();
+  }
+
+  private command(kind: CommandKind, number: number, flag: boolean): void {
+    const { commands } = this;
+    commands.reserve(3);
+    commands.number(kind);
+    commands.number(number);
+    commands.number(flag ? 1 : 0);
+    this.touch();
+  }
+
+  // ---- questions that are answered at once ----
+
+  /** Bytes that wait to be sent. */
+  buffered(number: number): number {
+    this.flush();
+    return this.native?.clientBuffered(number) ?? 0;
+  }
+
+  /** What is sent now leaves now. */
+  writable(number: number): boolean {
+    this.flush();
+    return this.native?.clientWritable(number) ?? false;
+  }
+
+  // ---- in ----
+
+  private wake(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.roundsUntil = performance.now() + MAX_MS;
+    process.nextTick(this.round);
+  }
+
+  private readonly round = (): void => {
+    if (this.native === undefined) return;
+    this.running = true;
+    this.batch.take(this.native);
+    this.current = NOBODY;
+    this.step();
+  };
+
+  /** Reads on. What a listener throws is an uncaughtException like any other, and the rest is read in the next tick. */
+  private readonly step = (): void => {
+    const { batch } = this;
+    const { cells } = batch;
+    let whole = false;
+    try {
+      while (batch.at < batch.end) {
+        const number = cells[batch.at + 1];
+        if (number !== this.current && this.current !== NOBODY) {
+          this.current = NOBODY;
+          queueMicrotask(this.stepTick);
+          whole = true;
+          return;
+        }
+        this.current = number;
+        this.read(number);
+      }
+      whole = true;
+    } finally {
+      if (!whole) process.nextTick(this.step);
+    }
+    this.settle();
+  };
+
+  private readonly stepTick = (): void => process.nextTick(this.step);
+
+  /** The end of a round: what it made crosses, and another one follows while there is more. */
+  private settle(): void {
+    this.running = false;
+    this.batch.clear();
+    this.flush();
+    if (!this.batch.more) {
+      this.scheduled = false;
+      this.rounds = 0;
+    } else if (++this.rounds < MAX_ROUNDS && performance.now() < this.roundsUntil) {
+      queueMicrotask(this.roundTick);
+    } else {
+      this.rounds = 0;
+      setImmediate(this.freshRound);
+    }
+  }
+
+  private readonly roundTick = (): void => process.nextTick(this.round);
+
+  private readonly freshRound = (): void => {
+    this.roundsUntil = performance.now() + MAX_MS;
+    process.nextTick(this.round);
+  };
+
+  /** Takes one event from the batch. `at` moves on before any user code runs. */
+  private read(number: number): void {
+    const { batch } = this;
+    const { cells, at } = batch;
+    const connection = this.connections.get(number);
+    switch (cells[at] as EventKind) {
+      case EventKind.ClientMessage: {
+        const id = cells[at + 2];
+        const nsp = batch.string(at + 3);
+        const data = batch.values(batch.string(at + 5), at + 7);
+        connection?._packet(PacketType.Event, nsp, data, id < 0 ? undefined : id);
+        return;
+      }
+      case EventKind.ClientAck: {
+        const nsp = batch.string(at + 3);
+        const data = batch.values(batch.string(at + 5), at + 7);
+        connection?._packet(PacketType.Ack, nsp, data, cells[at + 2]);
+        return;
+      }
+      case EventKind.ClientOpened: {
+        batch.at = at + 8;
+        const [sid, ...upgrades] = JSON.parse(batch.string(at + 6));
+        const [pingInterval, pingTimeout] = [cells[at + 3], cells[at + 4]];
+        const maxPayload = cells[at + 5] < 0 ? undefined : cells[at + 5];
+        connection?._opened(TRANSPORTS[cells[at + 2]], { sid, upgrades, pingInterval, pingTimeout, maxPayload });
+        return;
+      }
+      case EventKind.ClientUpgrade:
+        batch.at = at + 5;
+        connection?._upgrade(cells[at + 2], batch.keptString(at + 3));
+        return;
+      case EventKind.ClientJoined:
+      case EventKind.ClientRefused: {
+        batch.at = at + 4;
+        const type = cells[at] === EventKind.ClientJoined ? PacketType.Connect : PacketType.ConnectError;
+        const [nsp, data] = JSON.parse(batch.string(at + 2));
+        connection?._packet(type, nsp, data, undefined);
+        return;
+      }
+      case EventKind.ClientLeft:
+        batch.at = at + 4;
+        connection?._packet(PacketType.Disconnect, batch.keptString(at + 2), undefined, undefined);
+        return;
+      case EventKind.ClientData:
+        batch.at = at + 5;
+        connection?._data(cells[at + 2] === 0 ? batch.keptString(at + 3) : batch.bytes(at + 3));
+        return;
+      case EventKind.ClientPacket: {
+        batch.at = at + 7;
+        const form = cells[at + 4];
+        const data = form < 0 ? undefined : form === 0 ? batch.keptString(at + 5) : batch.bytes(at + 5);
+        connection?._seen(cells[at + 2] === 1, PACKET_TYPES[cells[at + 3]], data);
+        return;
+      }
+      case EventKind.ClientDrain:
+        batch.at = at + 2;
+        connection?._drained();
+        return;
+      case EventKind.ClientFailed: {
+        batch.at = at + 7;
+        const transport = cells[at + 3] < 0 ? undefined : TRANSPORTS[cells[at + 3]];
+        const status = cells[at + 4] < 0 ? undefined : cells[at + 4];
+        const [message, detail] = JSON.parse(batch.string(at + 5));
+        this.connections.delete(number);
+        connection?._failed({ kind: FAILURES[cells[at + 2]], transport, status, message, detail });
+        return;
+      }
+      case EventKind.ClientClosed:
+        batch.at = at + 5;
+        this.connections.delete(number);
+        connection?._closed(REASONS[cells[at + 2]], batch.keptString(at + 3));
+        return;
+      default:
+        throw new Error(`ferrio: the addon is not of this version (event ${cells[at]})`);
+    }
+  }
+}
+
+let hub: Hub | undefined;
+
+/** The engine of this environment, started when it is needed. @internal */
+export function theHub(): Hub {
+  hub ??= new Hub();
+  return hub;
+}
