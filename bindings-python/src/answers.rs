@@ -169,7 +169,7 @@ pub(crate) fn settle(future: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyR
     future.call_method1(intern!(py, "set_result"), (value,)).map(drop)
 }
 
-fn fail(future: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+pub(crate) fn fail(future: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = future.py();
     if future.call_method0(intern!(py, "done"))?.is_truthy()? {
         return Ok(());

@@ -10,17 +10,22 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
-use crate::engine::ServerCore;
+use crate::table::Gil;
 use crate::{decode, encode};
 
+/// A server or a client, which may have such a module.
+pub(crate) trait Speaker: pyo3::PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync {
+    fn codec(&self) -> &Gil<Option<Py<PyAny>>>;
+}
+
 /// `["event",args…]`. A tuple is several arguments, `None` is none, anything else is one.
-pub(crate) fn event(
-    core: &Bound<'_, ServerCore>,
+pub(crate) fn event<S: Speaker>(
+    speaker: &Bound<'_, S>,
     name: &Bound<'_, PyAny>,
     data: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Payload> {
-    let Some(module) = own(core) else { return encode::event(name, data) };
-    let list = PyList::new(core.py(), [name])?;
+    let Some(module) = own(speaker) else { return encode::event(name, data) };
+    let list = PyList::new(speaker.py(), [name])?;
     if let Some(data) = data {
         append(&list, data)?;
     }
@@ -28,40 +33,40 @@ pub(crate) fn event(
 }
 
 /// `[args…]`, of the value that a handler returned.
-pub(crate) fn answer(core: &Bound<'_, ServerCore>, data: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    let Some(module) = own(core) else { return encode::answer(data) };
-    let list = PyList::empty(core.py());
+pub(crate) fn answer<S: Speaker>(speaker: &Bound<'_, S>, data: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    let Some(module) = own(speaker) else { return encode::answer(data) };
+    let list = PyList::empty(speaker.py());
     append(&list, data)?;
     dumps(&module, &list)
 }
 
 /// One value.
-pub(crate) fn value(core: &Bound<'_, ServerCore>, data: &Bound<'_, PyAny>) -> PyResult<Payload> {
-    match own(core) {
+pub(crate) fn value<S: Speaker>(speaker: &Bound<'_, S>, data: &Bound<'_, PyAny>) -> PyResult<Payload> {
+    match own(speaker) {
         Some(module) => dumps(&module, data),
         None => encode::value(data),
     }
 }
 
 /// The arguments of an event (its name first) or an ack.
-pub(crate) fn arguments<'py>(core: &Bound<'py, ServerCore>, payload: &Payload) -> PyResult<Bound<'py, PyList>> {
-    match own(core) {
+pub(crate) fn arguments<'py, S: Speaker>(speaker: &Bound<'py, S>, payload: &Payload) -> PyResult<Bound<'py, PyList>> {
+    match own(speaker) {
         Some(module) => decode::filled_list(loads(&module, &payload.text)?, payload),
-        None => decode::arguments(core.py(), payload),
+        None => decode::arguments(speaker.py(), payload),
     }
 }
 
 /// Any JSON text.
-pub(crate) fn read<'py>(core: &Bound<'py, ServerCore>, text: &str) -> PyResult<Bound<'py, PyAny>> {
-    match own(core) {
+pub(crate) fn read<'py, S: Speaker>(speaker: &Bound<'py, S>, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    match own(speaker) {
         Some(module) => loads(&module, text),
-        None => decode::value(core.py(), text),
+        None => decode::value(speaker.py(), text),
     }
 }
 
-fn own<'py>(core: &Bound<'py, ServerCore>) -> Option<Bound<'py, PyAny>> {
-    let py = core.py();
-    core.get().codec.borrow(py).as_ref().map(|module| module.bind(py).clone())
+fn own<'py, S: Speaker>(speaker: &Bound<'py, S>) -> Option<Bound<'py, PyAny>> {
+    let py = speaker.py();
+    speaker.get().codec().borrow(py).as_ref().map(|module| module.bind(py).clone())
 }
 
 fn append(list: &Bound<'_, PyList>, data: &Bound<'_, PyAny>) -> PyResult<()> {

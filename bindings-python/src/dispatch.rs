@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 
+use crate::called::{self, Question};
 use crate::engine::ServerCore;
 use crate::state::{Kind, State, schedule_flush};
 use crate::table::Phase;
@@ -33,11 +34,19 @@ pub(crate) struct Call<'py> {
 /// What the end of a handler leads to.
 pub(crate) struct Then {
     /// Its result is the ack of this event.
-    pub(crate) ack: Option<(SocketId, u64)>,
+    pub(crate) ack: Option<Reply>,
     /// The connection has waited for it.
     pub(crate) holds: Option<ConnId>,
     /// The event's name, for the report of an exception.
     pub(crate) what: What,
+}
+
+/// Who asked for the ack.
+pub(crate) enum Reply {
+    /// A client of the server's.
+    Socket(SocketId, u64),
+    /// The server that one of our clients is connected to.
+    Server(Box<Question>),
 }
 
 pub(crate) enum What {
@@ -99,15 +108,18 @@ pub(crate) fn finish<'py>(
 }
 
 fn acknowledge(core: &Bound<'_, ServerCore>, then: &Then, value: &Bound<'_, PyAny>) -> Option<PyErr> {
-    let (socket, id) = then.ack?;
+    let reply = then.ack.as_ref()?;
     // What listens beside the handlers has not answered.
     if value.is(value.py().NotImplemented()) {
         return None;
     }
-    let sent = codec::answer(core, value).and_then(|payload| {
-        let bytes = payload.text.len();
-        send(core, Command::Ack { socket, id, payload }, bytes)
-    });
+    let sent = match reply {
+        Reply::Socket(socket, id) => codec::answer(core, value).and_then(|payload| {
+            let bytes = payload.text.len();
+            send(core, Command::Ack { socket: *socket, id: *id, payload }, bytes)
+        }),
+        Reply::Server(question) => called::answer(core, question, value),
+    };
     if let Err(error) = sent {
         report(core, &error, &then.what);
     }
@@ -205,8 +217,7 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         }
         // Only for hosts that ask for them (`layer`, a receipt); nobody does here.
         Event::Data { .. } | Event::Written { .. } => Ok(None),
-        // A server dials nobody.
-        Event::Client { .. } => Ok(None),
+        Event::Client { client, event } => called::happened(core, client, event),
         Event::Refused { code, message, .. } => {
             core.call_method1(intern!(core.py(), "_on_refused"), (code, &*message)).map(|_| None)
         }
@@ -271,7 +282,7 @@ fn handler_call<'py>(
     let mut args = Args::new();
     let callable = if core.get().hears_events.load(Ordering::Relaxed) {
         // More than a handler takes part: middlewares, listeners.
-        let callable = rule(core, intern!(py, "_on_event"), &mut args)?;
+        let callable = rule(core, core.as_any(), intern!(py, "_on_event"), &mut args)?;
         args.extend([nsp.clone().into_any(), name.clone()]);
         callable
     } else {
@@ -284,7 +295,7 @@ fn handler_call<'py>(
     args.push(sid.into_bound(py).into_any());
     args.extend(items);
     let context = ffi::copy_context(py, Some(context))?;
-    let then = Then { ack: id.map(|id| (socket, id)), holds, what: What::Event(name.unbind()) };
+    let then = Then { ack: id.map(|id| Reply::Socket(socket, id)), holds, what: What::Event(name.unbind()) };
     Ok(Some(Call { callable, args, context, then }))
 }
 
@@ -326,19 +337,20 @@ pub(crate) fn call_own<'py>(
     let then = Then { ack: None, holds, what: What::Other(what) };
     let context = ffi::copy_context(py, Some(context.bind(py)))?;
     let mut own = Args::new();
-    let callable = rule(core, method, &mut own)?;
+    let callable = rule(core, core.as_any(), method, &mut own)?;
     own.extend(args);
     Ok(Some(Call { callable, args: own, context, then }))
 }
 
-/// What calls a coroutine method of the server, and the arguments that come first.
-fn rule<'py>(
+/// What calls a coroutine method of the server or of a client, and the arguments that come first.
+pub(crate) fn rule<'py>(
     core: &Bound<'py, ServerCore>,
+    owner: &Bound<'py, PyAny>,
     method: &Bound<'py, PyString>,
     args: &mut Args<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = core.py();
-    let method = core.getattr(method)?;
+    let method = owner.getattr(method)?;
     if core.get().state.borrow(py).kind == Kind::Loop {
         return Ok(method);
     }

@@ -18,7 +18,7 @@ use crate::state::{Awaited, Kind, State, schedule_flush};
 use crate::{codec, dispatch};
 
 /// Bytes to one connection after which the engine is asked how much waits there.
-const ASK_AFTER: usize = 64 << 10;
+pub(crate) const ASK_AFTER: usize = 64 << 10;
 
 /// One event, as the application asked for it.
 pub(crate) struct Emit<'a, 'py> {
@@ -185,7 +185,7 @@ fn send_one(
 }
 
 /// What an emit returns that need not wait: now and then a future of the loop's next turn.
-fn done(slf: &Bound<'_, ServerCore>, bytes: usize) -> PyResult<Py<PyAny>> {
+pub(crate) fn done(slf: &Bound<'_, ServerCore>, bytes: usize) -> PyResult<Py<PyAny>> {
     let py = slf.py();
     let breathless = {
         let mut state = slf.get().state.borrow(py);
@@ -220,7 +220,7 @@ fn wait_for_drain(slf: &Bound<'_, ServerCore>, socket: SocketId) -> PyResult<Py<
 }
 
 /// A future of the loop's (on another thread there is none: nobody there could await it), or a promise.
-fn own_future(slf: &Bound<'_, ServerCore>) -> PyResult<Option<Py<PyAny>>> {
+pub(crate) fn own_future(slf: &Bound<'_, ServerCore>) -> PyResult<Option<Py<PyAny>>> {
     let py = slf.py();
     let create_future = match slf.get().state.borrow(py).running() {
         Ok(running) if running.can_wait() => running.create_future.clone_ref(py),

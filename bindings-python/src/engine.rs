@@ -11,6 +11,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::codec::Speaker;
 use crate::emit::{Answers, Emit};
 use crate::hosting::Hosting;
 use crate::rooms::Whom;
@@ -42,6 +43,12 @@ pub(crate) struct ServerCore {
     pub(crate) recovers: AtomicBool,
     /// What makes text of values and reads them, if not the crate itself: see `codec.rs`.
     pub(crate) codec: Gil<Option<Py<PyAny>>>,
+}
+
+impl Speaker for ServerCore {
+    fn codec(&self) -> &Gil<Option<Py<PyAny>>> {
+        &self.codec
+    }
 }
 
 #[pymethods]
@@ -243,6 +250,12 @@ impl ServerCore {
     #[getter]
     fn _waiting(&self, py: Python<'_>) -> usize {
         self.state.borrow(py).waiting.len()
+    }
+
+    /// It has connections of clients.
+    #[getter]
+    fn _has_clients(&self, py: Python<'_>) -> bool {
+        !self.state.borrow(py).clients.is_empty()
     }
 
     /// A connect or disconnect handler is running.
@@ -752,6 +765,7 @@ impl ServerCore {
             }
         }
         state.room_objects.values().try_for_each(|object| visit.call(object))?;
+        state.clients.values().try_for_each(|client| visit.call(client))?;
         for (_, connection) in state.connections.iter() {
             if let Source::Asgi(source) = &connection.source {
                 visit.call(source)?;

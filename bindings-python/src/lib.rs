@@ -10,6 +10,8 @@
 //! * `emit`: from a call of the application's to a command. `rooms`: who is meant by it. `ready`: the awaitable that has
 //!   happened already.
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
+//! * `client`: the class that the clients subclass. `link`: its connection, which an engine has among others. `called`: what
+//!   happens to it.
 //! * `hosting`: an ASGI application behind our own listener. `polls`: long-polling past the host's server.
 //! * `http`: requests and WebSockets that reach the host's own server.
 //! * `encode`, `decode`: Python values to JSON and back; `codec`: by these, or by a module of the application's.
@@ -18,6 +20,8 @@
 //! Everything runs under the GIL, in the loop's thread or a `Server`'s. The engine's own threads never touch Python.
 
 mod answers;
+mod called;
+mod client;
 mod codec;
 mod crew;
 mod decode;
@@ -31,6 +35,7 @@ mod ffi;
 mod hosting;
 mod http;
 mod life;
+mod link;
 mod polls;
 mod presence;
 mod promise;
@@ -54,6 +59,8 @@ mod _ferrio {
     use ferrio_protocol::Text;
     use ferrio_protocol::socket::Payload;
 
+    #[pymodule_export]
+    use super::client::{ClientCore, Sealed};
     #[pymodule_export]
     use super::engine::ServerCore;
     #[pymodule_export]

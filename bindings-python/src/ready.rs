@@ -1,9 +1,11 @@
 //! An awaitable that has happened already.
 
 use pyo3::exceptions::PyStopIteration;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::client::ClientCore;
 use crate::engine::ServerCore;
 use crate::state::Kind;
 
@@ -25,6 +27,15 @@ pub(crate) fn happened(core: &Bound<'_, ServerCore>) -> PyResult<Py<PyAny>> {
     let py = core.py();
     let awaitable = core.get().state.borrow(py).kind == Kind::Loop;
     if awaitable { Ready::get(py) } else { Ok(py.None()) }
+}
+
+impl Ready {
+    /// As [`happened`], of a client without a connection.
+    pub(crate) fn for_client(client: &Bound<'_, ClientCore>) -> PyResult<Py<PyAny>> {
+        let py = client.py();
+        let awaitable = client.call_method0(intern!(py, "is_asyncio_based"))?.is_truthy()?;
+        if awaitable { Self::get(py) } else { Ok(py.None()) }
+    }
 }
 
 #[pymethods]

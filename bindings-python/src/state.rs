@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::ThreadId;
 
 use bytes::Bytes;
-use ferrio_embed::{AckId, Command, ConnId, Engine, Event, SocketId};
+use ferrio_embed::{AckId, ClientId, Command, ConnId, Engine, Event, SocketId};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::client::ClientCore;
 use crate::crew::Crew;
 use crate::errors;
 use crate::seat;
@@ -80,6 +81,8 @@ pub(crate) struct State {
     /// Futures of links that may be read again; settled when the state is no longer borrowed.
     pub(crate) feeders: Vec<Py<PyAny>>,
     pub(crate) acks: HashMap<u64, Awaited>,
+    /// Connections of clients, whose engine this is.
+    pub(crate) clients: HashMap<ClientId, Py<ClientCore>>,
     /// Links of sessions that a program plays, and what has happened there that it has not asked for yet.
     pub(crate) scripts: HashSet<u64>,
     pub(crate) script: VecDeque<Event>,

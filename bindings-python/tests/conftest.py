@@ -33,6 +33,7 @@ Serve = Callable[..., Awaitable[str]]
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "ferrio_only: not a behaviour of python-socketio's")
     config.addinivalue_line("markers", "every_way: run for every way of serving")
+    config.addinivalue_line("markers", "every_server: run against the server of either module")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

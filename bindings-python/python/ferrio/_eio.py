@@ -131,3 +131,102 @@ class Eio(BaseEio):
     def disconnect(self, sid: str | None = None) -> None:
         """Closes a session, by its Engine.IO id, or all."""
         self._disconnect(sid)
+
+
+class BaseClientEio:
+    """What programs ask of python-engineio's client below python-socketio's."""
+
+    _client: Any
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        #: What the server said last: transports to move to, seconds between its heartbeats, and beyond which one is missed.
+        self.upgrades: list[str] | None = None
+        self.ping_interval: float | None = None
+        self.ping_timeout: float | None = None
+
+    def _opened(self, upgrades: list[str], ping_interval: float, ping_timeout: float) -> None:
+        self.upgrades, self.ping_interval, self.ping_timeout = upgrades, ping_interval, ping_timeout
+
+    @property
+    def state(self) -> str:
+        """``"disconnected"``, ``"connected"`` or ``"disconnecting"``."""
+        state: str = self._client._state
+        return "disconnected" if state == "connecting" else state
+
+    @property
+    def sid(self) -> str | None:
+        """The session's id."""
+        sid: str | None = self._client.sid
+        return sid
+
+    @property
+    def current_transport(self) -> str | None:
+        """As `transport`."""
+        return self.transport()
+
+    @property
+    def http(self) -> Any:
+        """The `http_session` that the client was given."""
+        return self._client._dialling.http_session
+
+    def transport(self) -> str | None:
+        """As the client's."""
+        transport: str | None = self._client.transport()
+        return transport
+
+
+class AsyncClientEio(BaseClientEio):
+    """The Engine.IO side of an `AsyncClient`."""
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As the client's."""
+        return self._client.start_background_task(target, *args, **kwargs)
+
+    async def sleep(self, seconds: float = 0) -> None:
+        """As the client's."""
+        await self._client.sleep(seconds)
+
+    def create_event(self) -> asyncio.Event:
+        """An `asyncio.Event`."""
+        return asyncio.Event()
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
+        """An `asyncio.Queue`."""
+        return asyncio.Queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What such a queue raises when it is empty."""
+        return asyncio.QueueEmpty
+
+    async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """As the client's."""
+        await self._client.disconnect()
+
+
+class ClientEio(BaseClientEio):
+    """The Engine.IO side of a `Client`."""
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """As the client's."""
+        return self._client.start_background_task(target, *args, **kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """As the client's."""
+        self._client.sleep(seconds)
+
+    def create_event(self) -> Any:
+        """As `threading.Event`, for threads or greenlets."""
+        return self._client._mode.event()
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
+        """As `queue.Queue`, for threads or greenlets."""
+        return self._client._mode.queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What such a queue raises when it is empty."""
+        return queue.Empty
+
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """As the client's."""
+        self._client.disconnect()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from .base_namespace import AsyncMethods, BaseServerNamespace
+from .base_namespace import AsyncMethods, BaseClientNamespace, BaseServerNamespace
 
 if TYPE_CHECKING:
+    from .async_client import AsyncClient
     from .async_server import AsyncServer, SessionContext
 
 
@@ -50,3 +51,23 @@ class AsyncNamespace(AsyncMethods, BaseServerNamespace[Awaitable[None]]):
     async def disconnect(self, sid: str, namespace: str | None = None) -> None:
         """See `AsyncServer.disconnect`."""
         await self.server.disconnect(sid, namespace or self.namespace)
+
+
+class AsyncClientNamespace(AsyncMethods, BaseClientNamespace[Awaitable[None]]):
+    """The handlers of one namespace of an `AsyncClient`: methods named ``on_<event>``, plain or ``async``.
+
+    `namespace` is ``/`` when omitted; ``*`` means every namespace that has no handlers of its own, which is then each
+    handler's first argument. The methods that the client has too take the namespace of the class where none is given.
+    """
+
+    client: AsyncClient
+
+    async def call(
+        self, event: str, data: Any = None, namespace: str | None = None, timeout: float | None = None
+    ) -> Any:
+        """See `AsyncClient.call`. `timeout` in seconds; ``None``, the default here, waits as long as the connection stands."""
+        return await self.client.call(event, data, namespace or self.namespace, timeout)
+
+    async def disconnect(self) -> None:
+        """See `AsyncClient.disconnect`: the whole client leaves."""
+        await self.client.disconnect()

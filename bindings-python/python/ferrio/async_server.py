@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from . import _asgi, _eio, _frameworks, _host, _lifecycle, _options, exceptions
+from ._common import answer_of
 from ._ferrio import Hosting, ServerCore
 from ._loop import Background, LoopHost, Looping
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace
-from .base_server import BaseServer, answer_of
+from .base_server import BaseServer
 from .engineio import packet as engineio_packet
 from .packet import Packet
 from .remote import AsyncRemoteSocket

@@ -146,3 +146,38 @@ class BaseServerNamespace(BaseNamespace, Generic[Done]):
         """See the server's `rooms`."""
         rooms: list[Any] = self.server.rooms(sid, namespace or self.namespace)
         return rooms
+
+
+class BaseClientNamespace(BaseNamespace, Generic[Done]):
+    """Of a client."""
+
+    #: Set by `register_namespace`.
+    client: Any = None
+
+    def _set_client(self, client: Any) -> None:
+        self.client = client
+
+    # ---- the client's methods, in this namespace
+
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        **flags: Any,
+    ) -> Done:
+        """See the client's `emit`."""
+        done: Done = self.client.emit(event, data, namespace or self.namespace, callback, **flags)
+        return done
+
+    def send(
+        self,
+        data: Any,
+        namespace: str | None = None,
+        callback: Callable[..., Any] | None = None,
+        **flags: Any,
+    ) -> Done:
+        """See the client's `send`."""
+        done: Done = self.client.send(data, namespace or self.namespace, callback, **flags)
+        return done

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from . import _asgi, _detour, _environ, _json, _lifecycle, _options, exceptions, packet
+from ._common import make_logger
 from .base_manager import BaseManager
 from .base_namespace import BaseServerNamespace, NamespaceKey
 from .engineio.packet import CLOSE, MESSAGE, PING, PONG, packet_names
@@ -461,19 +462,3 @@ class BaseServer(ServerListeners):
 
     def _make_environ(self, source: Any) -> dict[str, Any]:
         return _environ.make(source)
-
-
-def answer_of(arguments: list[Any]) -> Any:
-    """What `call` returns: ``None``, the value, or a tuple of several values."""
-    return tuple(arguments) if len(arguments) > 1 else arguments[0] if arguments else None
-
-
-def make_logger(name: str, logger: bool | logging.Logger) -> logging.Logger:
-    """python-socketio's rule: a bool sets up the named logger, unless the application has done so."""
-    if not isinstance(logger, bool):
-        return logger
-    named = logging.getLogger(name)
-    if named.level == logging.NOTSET:
-        named.setLevel(logging.INFO if logger else logging.ERROR)
-        named.addHandler(logging.StreamHandler())
-    return named

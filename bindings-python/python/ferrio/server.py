@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _eio, _lifecycle, _modes, _script, _wsgi, packet
+from ._common import answer_of
 from ._crew import Blocking, CrewHost, completed
 from ._ferrio import ServerCore
-from .base_server import BaseServer, answer_of
+from .base_server import BaseServer
 from .engineio import packet as engineio_packet
 from .exceptions import TimeoutError
 from .manager import Manager

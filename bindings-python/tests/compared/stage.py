@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import socketio as original
 import uvicorn
 from werkzeug.serving import make_server
 
@@ -133,6 +134,49 @@ class Stage:
         for namespace in client.namespaces:
             self.name(client.get_sid(namespace), name if namespace == "/" else name + namespace)
         return client
+
+    def own_client(self, **options: Any) -> Any:
+        """A client of the module that is played: a `Client` for threads."""
+        kind = self.socketio.Client if self.threads else self.socketio.AsyncClient
+        client = kind(**{"reconnection": False, "handle_sigint": False} | options)
+        self._leaving.append(lambda: self.do(client.shutdown))
+        return client
+
+    def tells(self, name: str) -> Callable[..., None]:
+        """A handler that puts its arguments behind a name."""
+        return lambda *args: self.put(name, *args)
+
+    async def say_next(self, count: int = 1) -> None:
+        """What handlers put next."""
+        for _ in range(count):
+            self.say(await self.get())
+
+    async def serve_original(self, **options: Any) -> Any:
+        """python-socketio's server, for clients of the module, with a few handlers; gives the server."""
+        settings = {"async_mode": "asgi", "cors_allowed_origins": "*", "namespaces": "*"} | options
+        sio = original.AsyncServer(**settings)
+
+        async def echo(sid: str, *args: Any) -> Any:
+            await sio.emit("echo", args, to=sid)
+            return args
+
+        async def ask(sid: str, event: str, *args: Any) -> None:
+            async def answered() -> None:
+                self.put("the server hears", await sio.call(event, args, to=sid))
+
+            sio.start_background_task(answered)
+
+        async def leave(sid: str) -> None:
+            await sio.disconnect(sid)
+
+        async def refuse(sid: str, environ: Any, auth: Any) -> None:
+            raise original.exceptions.ConnectionRefusedError("no entry", {"code": 7})
+
+        for handler in (echo, ask, leave):
+            sio.on(handler.__name__, handler)
+        sio.on("connect", refuse, namespace="/refused")
+        self.url = await self.serve_asgi(original.ASGIApp(sio))
+        return sio
 
     async def raw(self, **options: Any) -> Raw:
         raw = await Raw.open(self.url, **options)

@@ -82,7 +82,8 @@ impl Session {
                     || self.settings.dialect.close_packet_closes_websocket();
                 if heeded {
                     let reason = self.settings.dialect.close_packet_reason();
-                    self.end(reason, None, engine::Packet::Noop, true);
+                    let detail = (self.role == Role::Client).then(|| "transport closed by the server".into());
+                    self.end(reason, detail, engine::Packet::Noop, true);
                 }
             }
             engine::Packet::Open(_) | engine::Packet::Upgrade | engine::Packet::Noop => {}

@@ -1,0 +1,139 @@
+"""Events that cannot simply be sent: they wait for the connection (``offline_buffer``), or are sent until they are answered
+(``retries``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import exceptions
+
+if TYPE_CHECKING:
+    from ._ferrio import Sealed
+    from .base_client import BaseClient
+
+Callback = Callable[..., Any]
+
+
+class Waiting:
+    """One event."""
+
+    __slots__ = ("callback", "failed", "sealed", "tries")
+
+    def __init__(self, sealed: Sealed, callback: Callback | None, failed: Callable[[], None] | None) -> None:
+        self.sealed = sealed
+        self.callback = callback
+        #: Called when there will be no answer.
+        self.failed = failed
+        self.tries = 0
+
+
+class Resending:
+    """What of a client's events waits."""
+
+    def __init__(self, client: BaseClient, offline: bool, max_buffered: int, retries: int, ack_timeout: float) -> None:
+        if retries < 0 or max_buffered < 0 or ack_timeout <= 0:
+            raise ValueError("retries and max_buffered are at least 0, ack_timeout is more than 0")
+        self.client = client
+        self.offline = offline
+        self.max_buffered = max_buffered
+        self.retries = retries
+        self.ack_timeout = ack_timeout
+        self.bytes = 0
+        #: By namespace: waiting for it to be connected, and (with `retries`) for an answer, the first of them.
+        self.unsent: dict[str, deque[Waiting]] = {}
+        self.queues: dict[str, deque[Waiting]] = {}
+        #: Namespaces whose queue is being worked on.
+        self.at_work: set[str] = set()
+
+    def emit(
+        self,
+        event: Any,
+        data: Any,
+        namespace: str,
+        callback: Callback | None,
+        volatile: bool,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """Keeps an event. `BadNamespaceError` if it cannot wait."""
+        client = self.client
+        is_connected = namespace in client.namespaces
+        if volatile and not is_connected:
+            return
+        expected = not client.connection_namespaces or namespace in client.connection_namespaces
+        if not is_connected and not (self.offline and expected):
+            raise exceptions.BadNamespaceError(f"{namespace} is not a connected namespace.")
+        if client._hears_emits:
+            client._on_emit(event, data, namespace)
+        sealed = client._seal(event, data)
+        if volatile:
+            client._send(sealed, namespace, callback, True)
+            return
+        if self.bytes + sealed.size > self.max_buffered:
+            raise exceptions.BadNamespaceError(
+                f"{namespace}: {self.bytes} bytes wait for the connection already, and max_buffered is {self.max_buffered}"
+            )
+        self.bytes += sealed.size
+        waiting = Waiting(sealed, callback, failed)
+        if not self.retries:
+            self.unsent.setdefault(namespace, deque()).append(waiting)
+            if namespace in client.namespaces:
+                # It was connected while we were on the way here.
+                self._send_all(namespace)
+            return
+        self.queues.setdefault(namespace, deque()).append(waiting)
+        self._work(namespace)
+
+    def joined(self, namespace: str) -> None:
+        """A namespace is connected: everything that has waited goes out first."""
+        self._send_all(namespace)
+        self._work(namespace)
+
+    def _send_all(self, namespace: str) -> None:
+        unsent = self.unsent.get(namespace)
+        while unsent:
+            waiting = unsent.popleft()
+            self.bytes -= waiting.sealed.size
+            self.client._send(waiting.sealed, namespace, waiting.callback, False)
+
+    def _work(self, namespace: str) -> None:
+        if namespace in self.client.namespaces and self.queues.get(namespace) and namespace not in self.at_work:
+            self.at_work.add(namespace)
+            self.client._in_background(self._deliver, namespace)
+
+    async def _deliver(self, namespace: str) -> None:
+        """Sends the events of a queue, each until it is answered, while the namespace is connected."""
+        client, queue = self.client, self.queues[namespace]
+        try:
+            while queue and namespace in client.namespaces:
+                waiting = queue[0]
+                waiting.tries += 1
+                number, answer = client._ask(waiting.sealed, namespace)
+                arguments = None
+                if await client._until(answer, self.ack_timeout):
+                    arguments = answer_or_none(answer)
+                else:
+                    client._drop_ask(namespace, number)
+                if arguments is None and waiting.tries <= self.retries:
+                    continue
+                queue.popleft()
+                self.bytes -= waiting.sealed.size
+                if arguments is None:
+                    client.logger.warning("an event was not acknowledged in %d tries, and is given up", waiting.tries)
+                    if waiting.failed is not None:
+                        waiting.failed()
+                elif waiting.callback is not None:
+                    await client._contained(waiting.callback, *arguments, what="an acknowledgement")
+        finally:
+            self.at_work.discard(namespace)
+
+
+def answer_or_none(answer: Any) -> list[Any] | None:
+    """What came, or nothing where the connection ended first."""
+    try:
+        arguments: list[Any] = answer.result()
+    except exceptions.SocketIOError:
+        return None
+    return arguments
