@@ -47,11 +47,11 @@ fn start_on_loop(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyR
     let host = EventLoop {
         call_soon: event_loop.getattr("call_soon")?.unbind(),
         current_task: asyncio.getattr("current_task")?.unbind(),
+        start: task::how_to_start(py, &event_loop, &asyncio.getattr("Task")?),
         task: asyncio.getattr("Task")?.unbind(),
         drain: slf.getattr("_drain")?.unbind(),
         flush: slf.getattr("_flush")?.unbind(),
         thread: std::thread::current().id(),
-        start: task::how_to_start(py, &event_loop),
         event_loop: event_loop.clone().unbind(),
     };
     let create_future = event_loop.getattr("create_future")?.unbind();
