@@ -58,16 +58,14 @@ pub(crate) enum What {
 pub(crate) fn next_call<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<Call<'py>>> {
     let py = core.py();
     loop {
-        let feeders;
-        let event = {
+        let (event, feeders) = {
             let mut state = core.get().state.borrow(py);
             state.budget += 1;
-            let parked = unpark(&mut state)?;
-            feeders = std::mem::take(&mut state.feeders);
-            match parked {
+            let event = match unpark(&mut state)? {
                 Some(event) => Some(event),
                 None => state.ring.pop_front(),
-            }
+            };
+            (event, std::mem::take(&mut state.feeders))
         };
         for feeder in feeders {
             answers::settle(feeder.bind(py), py.None().bind(py))?;

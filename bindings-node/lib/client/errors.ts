@@ -46,3 +46,12 @@ export function errorOf({ kind, transport, status, message, detail }: Failure): 
   const responseText = status === undefined ? message : detail;
   return new TransportError("xhr poll error", status ?? 0, { status: status ?? 0, responseText });
 }
+
+/** The error of a connection that was open. @internal */
+export function brokenOff(transport: string, detail: string): TransportError {
+  if (transport !== "polling")
+    return new TransportError("websocket error", { type: "error", message: detail }, undefined);
+  // As `Failure::Status` of the crate puts it.
+  const [, status = "0"] = /answered with status (\d+)/.exec(detail) ?? [];
+  return new TransportError("xhr poll error", Number(status), { status: Number(status), responseText: detail });
+}

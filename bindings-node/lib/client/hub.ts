@@ -1,8 +1,8 @@
 /**
  * The one engine that carries the clients of this environment: started with the first connection, and idle when there is none.
  *
- * Commands cross once a tick. Events come in in rounds: one batch after the other, each in a tick, what belongs to one
- * connection in a turn of its own, so that promise jobs run between two connections as if each had been read by itself.
+ * Commands cross once a tick. Events come in in rounds, one batch after the other; each event has a tick of its own, with promise
+ * jobs between, as if each had been read by itself: who awaits one event and then listens for the next one must not miss it.
  */
 import { Batch } from "../batch";
 import { Crossing, MAX_MS, MAX_ROUNDS, startEngine } from "../crossing";
@@ -12,9 +12,6 @@ import { CommandKind, EventKind, FAILURES, PACKET_TYPES, REASONS, TRANSPORTS } f
 import { PacketType } from "../scripted/packages";
 import type { NativeConnection } from "./native-connection";
 
-/** No connection's number. */
-const NOBODY = 0;
-
 /** See the module. @internal */
 export class Hub extends Crossing {
   protected native: NativeEngine | undefined;
@@ -23,14 +20,12 @@ export class Hub extends Crossing {
   crossings = 0;
 
   private readonly connections = new Map<number, NativeConnection>();
-  private lastNumber = NOBODY;
+  private lastNumber = 0;
   private readonly batch = new Batch();
   /** A round is under way or will come: the engine need not wake us. */
   private scheduled = false;
   private rounds = 0;
   private roundsUntil = 0;
-  /** Whose events are read. */
-  private current = NOBODY;
 
   constructor() {
     super();
@@ -159,32 +154,18 @@ export class Hub extends Crossing {
     if (this.native === undefined) return;
     this.running = true;
     this.batch.take(this.native);
-    this.current = NOBODY;
     this.step();
   };
 
-  /** Reads on. What a listener throws is an uncaughtException like any other, and the rest is read in the next tick. */
+  /** Reads one event. What a listener throws is an uncaughtException like any other; the rest follows all the same. */
   private readonly step = (): void => {
     const { batch } = this;
-    const { cells } = batch;
-    let whole = false;
     try {
-      while (batch.at < batch.end) {
-        const number = cells[batch.at + 1];
-        if (number !== this.current && this.current !== NOBODY) {
-          this.current = NOBODY;
-          queueMicrotask(this.stepTick);
-          whole = true;
-          return;
-        }
-        this.current = number;
-        this.read(number);
-      }
-      whole = true;
+      if (batch.at < batch.end) this.read(batch.cells[batch.at + 1]);
     } finally {
-      if (!whole) process.nextTick(this.step);
+      if (batch.at < batch.end) queueMicrotask(this.stepTick);
+      else this.settle();
     }
-    this.settle();
   };
 
   private readonly stepTick = (): void => process.nextTick(this.step);

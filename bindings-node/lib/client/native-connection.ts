@@ -7,7 +7,7 @@ import { type Packet, PacketType } from "../scripted/packages";
 import * as debug from "./debug";
 import type { Dial } from "./dial";
 import type { CloseDetails, Engine, EngineEvents, EnginePacket, EngineTransport, HandshakeData } from "./engine";
-import { errorOf, type Failure, TransportError } from "./errors";
+import { brokenOff, errorOf, type Failure } from "./errors";
 import { type Hub, theHub } from "./hub";
 import type { OutgoingPacket } from "./wire";
 
@@ -103,7 +103,7 @@ export class NativeConnection
       case PacketType.Ack:
         return hub.ack(number, nsp, packet.id!, encode(packet.data));
       case PacketType.Connect:
-        return hub.join(number, nsp, JSON.stringify(packet.data));
+        return hub.join(number, nsp, packet.data === null ? undefined : JSON.stringify(packet.data));
       case PacketType.Disconnect:
         return hub.leave(number, nsp);
     }
@@ -271,13 +271,7 @@ export class NativeConnection
     switch (reason) {
       case "transport error": {
         priorWebsocketSuccess = false;
-        const polling = this.transport.name === "polling";
-        const context = polling ? { status: 0, responseText: detail } : undefined;
-        const error = new TransportError(
-          polling ? "xhr poll error" : "websocket error",
-          polling ? 0 : { type: "error", message: detail },
-          context,
-        );
+        const error = brokenOff(this.transport.name, detail);
         this.emitReserved("error", error);
         return this.end(reason, error);
       }

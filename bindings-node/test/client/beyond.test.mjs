@@ -92,3 +92,13 @@ test("heartbeats are answered while the program is busy", ours, async (t) => {
   await event(child, "close");
   assert.equal(output, "here\nio client disconnect\n");
 });
+
+test("who awaits one event and then listens for the next one does not miss it", ours, async (t) => {
+  const server = await start(t);
+  server.io.on("connection", (socket) => {
+    for (let n = 0; n < 50; n++) socket.emit(`n${n}`, n);
+  });
+  const client = server.client("/", { transports: ["websocket"] });
+  await event(client, "connect");
+  for (let n = 0; n < 50; n++) assert.deepEqual(await event(client, `n${n}`), [n]);
+});
