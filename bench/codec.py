@@ -5,11 +5,13 @@
     codec.py --write    write codec.json anew
 
 Counted by callgrind: the difference between 300 and 100 calls, so that what the program does besides falls out. The
-count depends on the compiler: with another one than codec.json was written with, it is shown and not judged.
+count depends on the compiler and the allocator of the C library: with others than codec.json was written with, it is
+shown and not judged.
 """
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -27,15 +29,16 @@ def main() -> None:
         print("valgrind is not here: the instructions of the codecs are not counted")
         return
     compiler = output("rustc", "--version").split(" (")[0]
+    made_with = " ".join([compiler, *platform.libc_ver(), platform.machine()])
     program = build()
     counts = {name: count(program, name) for name in output(program, "--list").splitlines()}
     if "--write" in sys.argv:
-        EXPECTED.write_text(json.dumps({"compiler": compiler, "instructions": counts}, indent=2) + "\n")
+        EXPECTED.write_text(json.dumps({"made_with": made_with, "instructions": counts}, indent=2) + "\n")
         return
     expected = json.loads(EXPECTED.read_text())
-    judged = expected["compiler"] == compiler
+    judged = expected["made_with"] == made_with
     if not judged:
-        print(f"codec.json was written with {expected['compiler']}, this is {compiler}: shown, not judged")
+        print(f"codec.json was written with {expected['made_with']}, this is {made_with}: shown, not judged")
     worse = [name for name, found in counts.items() if not shown(name, found, expected["instructions"].get(name))]
     if worse and judged:
         names = ", ".join(worse)

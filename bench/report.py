@@ -78,14 +78,16 @@ def peer_versions() -> dict[str, str]:
         if package.exists():
             found[title] = json.loads(package.read_text())["version"]
     if PYTHON.exists():
-        names = ("python-socketio", "uvicorn", "granian", "aiohttp", "werkzeug")
-        ask = f"import importlib.metadata as m; print(*(m.version(n) for n in {names}))"
+        ask = "import importlib.metadata as m; print(*(f'{d.name}={d.version}' for d in m.distributions()))"
         answer = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True).stdout.split()
-        found |= dict(zip(names, answer, strict=True))
+        installed = dict(line.split("=", 1) for line in answer)
+        names = ("python-socketio", "uvicorn", "granian", "aiohttp", "Werkzeug")
+        found |= {name.lower(): installed[name] for name in names if name in installed}
     lock = (HERE / "Cargo.lock").read_text().split("[[package]]")
     for block in lock:
-        if 'name = "socketioxide"\n' in block:
-            found["socketioxide"] = block.split('version = "')[1].split('"')[0]
+        for name in ("socketioxide", "tungstenite"):
+            if f'name = "{name}"\n' in block:
+                found[name] = block.split('version = "')[1].split('"')[0]
     return found
 
 
@@ -106,7 +108,7 @@ def goals_table(cells: Cells) -> str:
     for scenario, goals in GOALS.items():
         for server, peer, limit in goals:
             own, other = cost(cells, scenario, server), cost(cells, scenario, peer)
-            if own is None or (peer and other is None):
+            if own is None or (peer and not other):
                 continue
             wanted, found, value = f"{limit:.0f} KiB", f"{own:.1f} KiB", own
             if other:
@@ -120,7 +122,7 @@ def goals_table(cells: Cells) -> str:
 
 def share(ratio: float) -> str:
     """As the goals are said: in per cent, or as a fraction where little is left."""
-    return f"{100 * ratio:.0f} %" if ratio > 0.115 else f"1/{1 / ratio:.0f}"
+    return f"{100 * ratio:.0f} %" if ratio > 0.115 or not ratio else f"1/{1 / ratio:.0f}"
 
 
 def plot(cells: Cells, scenario: str) -> str:

@@ -58,14 +58,16 @@ pub(crate) enum What {
 pub(crate) fn next_call<'py>(core: &Bound<'py, ServerCore>) -> PyResult<Option<Call<'py>>> {
     let py = core.py();
     loop {
-        let (event, feeders) = {
+        let feeders;
+        let event = {
             let mut state = core.get().state.borrow(py);
             state.budget += 1;
-            let event = match unpark(&mut state)? {
+            let parked = unpark(&mut state)?;
+            feeders = std::mem::take(&mut state.feeders);
+            match parked {
                 Some(event) => Some(event),
                 None => state.ring.pop_front(),
-            };
-            (event, std::mem::take(&mut state.feeders))
+            }
         };
         for feeder in feeders {
             answers::settle(feeder.bind(py), py.None().bind(py))?;

@@ -2,6 +2,8 @@
 //!
 //! Where `json.dumps` would write `\u` escapes this writes UTF-8, save for lone surrogates, which have no UTF-8.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
@@ -63,12 +65,32 @@ fn for_each_argument<'py>(
 }
 
 fn encode(write: impl FnOnce(&mut Encoder) -> PyResult<()>) -> PyResult<Payload> {
-    let mut encoder = Encoder { out: Vec::with_capacity(128), attachments: Vec::new(), containers: Vec::new() };
-    write(&mut encoder)?;
+    // What is encoded may call Python code that emits: that finds no scratch, and makes its own.
+    let mut out = SCRATCH.take();
+    out.clear();
+    out.reserve(256);
+    let mut encoder = Encoder { out, attachments: Vec::new(), containers: Vec::new() };
+    let written = write(&mut encoder);
     let Encoder { out, attachments, .. } = encoder;
-    // SAFETY: only `str`s, ASCII and the UTF-8 of Python strings were appended.
-    let text = unsafe { String::from_utf8_unchecked(out) };
-    Ok(Payload { text: Text::from(text), attachments })
+    let bytes = if out.len() > SMALL || written.is_err() {
+        Bytes::from(out)
+    } else {
+        let bytes = Bytes::copy_from_slice(&out);
+        SCRATCH.set(out);
+        bytes
+    };
+    written?;
+    // Only `str`s, ASCII and the UTF-8 of Python strings were appended.
+    let text = Text::from_utf8(bytes).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(Payload { text, attachments })
+}
+
+/// Bytes that are copied out of the scratch: one allocation of their size, where a `Vec` with room to spare would be two, each
+/// to be freed in an I/O thread.
+const SMALL: usize = 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 struct Encoder {

@@ -12,7 +12,7 @@ use crate::crew::Crew;
 use crate::engine::ServerCore;
 use crate::state::{Awaited, EventLoop, Host, Kind, Running, State, forks};
 use crate::wake::Bell;
-use crate::{drain, errors, ffi, seat, task};
+use crate::{answers, drain, errors, ffi, seat, task};
 
 /// Starts the engine, unless it runs. `options` gives the engine's options.
 pub(crate) fn start(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -47,11 +47,11 @@ fn start_on_loop(slf: &Bound<'_, ServerCore>, options: &Bound<'_, PyAny>) -> PyR
     let host = EventLoop {
         call_soon: event_loop.getattr("call_soon")?.unbind(),
         current_task: asyncio.getattr("current_task")?.unbind(),
+        start: task::how_to_start(py, &event_loop, &asyncio.getattr("Task")?),
         task: asyncio.getattr("Task")?.unbind(),
         drain: slf.getattr("_drain")?.unbind(),
         flush: slf.getattr("_flush")?.unbind(),
         thread: std::thread::current().id(),
-        start: task::how_to_start(py, &event_loop),
         event_loop: event_loop.clone().unbind(),
     };
     let create_future = event_loop.getattr("create_future")?.unbind();
@@ -173,6 +173,7 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
             idle.bind(py).call_method0("cancel")?;
         }
     }
+    let mut feeders = std::mem::take(&mut old.feeders);
     let futures: Vec<_> = old
         .requests
         .drain()
@@ -182,13 +183,10 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
             Awaited::Callback { .. } => None,
         }))
         .chain(old.closed.take())
-        .chain(
-            old.connections
-                .drain()
-                .into_iter()
-                .flat_map(|connection| connection.waiters.into_iter().chain(connection.feeders)),
-        )
-        .chain(std::mem::take(&mut old.feeders))
+        .chain(old.connections.drain().into_iter().flat_map(|mut connection| {
+            feeders.append(&mut connection.feeders);
+            connection.waiters
+        }))
         .collect();
     let polls = std::mem::take(&mut old.polls);
     end(py, running);
@@ -196,6 +194,10 @@ pub(crate) fn stop(slf: &Bound<'_, ServerCore>) -> PyResult<()> {
     // On a loop that was closed there is nobody left to tell.
     for future in futures {
         let _ = future.call_method0(py, "cancel");
+    }
+    // These read what the host's server brings; the Task that does so is that server's.
+    for feeder in feeders {
+        let _ = answers::settle(feeder.bind(py), py.None().bind(py));
     }
     for connection in polls.into_values() {
         let _ = connection.call_method0(py, "forsake");

@@ -59,7 +59,7 @@ pub(crate) struct State {
     pub(crate) connections: Slots<Connection>,
     pub(crate) by_eio_sid: HashMap<Bytes, ConnId>,
     pub(crate) sockets: Slots<Socket>,
-    pub(crate) by_sid: HashMap<Bytes, SocketId>,
+    pub(crate) by_sid: HashMap<Bytes, SocketId, ahash::RandomState>,
     /// Sockets whose connect handler runs.
     pub(crate) connecting: Vec<SocketId>,
     /// Sockets by namespace.

@@ -99,6 +99,8 @@ class Served:
             | {"FERRIO_TEST_WAY": host.way, "PYTHONPATH": os.pathsep.join([str(PROGRAMS), *sys.path])}
             | environment,
             start_new_session=True,
+            # A shell that runs the tests in its background has them ignore it, and with them what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         served = cls(host, port, process)
         try:

@@ -471,6 +471,56 @@ def test_an_interrupt_in_a_handler_ends_the_loop(new_loop, new_server):
     loop.close()
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="since then asyncio starts a Task at once where it is asked to")
+def test_what_comes_in_between_while_a_task_is_made_is_not_lost(new_loop, new_server):
+    """A signal's handler, say: asyncio's own cancels the main Task. A Task's constructor runs Python code: it asks the loop for
+    its mode."""
+    loop = new_loop()
+    asked = loop.get_debug
+    log: list[str] = []
+
+    async def main() -> None:
+        sio = new_server()
+        sio.on("hello", lambda sid: "you")
+        address = await sio.listen()
+        awaited = loop.create_future()
+        tasks: list[asyncio.Task[None]] = []
+
+        async def wait() -> None:
+            await awaited
+            log.append("woken")
+
+        async def step() -> None:
+            log.append("begun")
+
+        def get_debug() -> bool:
+            if "call_soon" in vars(loop) and not awaited.done():
+                awaited.set_result(None)
+                tasks.append(loop.create_task(step()))
+                loop.call_soon(log.append, "called")
+            return asked()
+
+        tasks.append(loop.create_task(wait()))
+        await asyncio.sleep(0)
+        loop.get_debug = get_debug  # type: ignore[method-assign]
+        client = Client()
+        try:
+            await client.connect(f"http://{address[0]}:{address[1]}", transports=["websocket"])
+            assert await patiently(client.call("hello")) == "you"
+            assert awaited.done()
+            await patiently(asyncio.gather(*tasks))
+            assert sorted(log) == ["begun", "called", "woken"]
+        finally:
+            del loop.get_debug
+            await client.disconnect()
+            await sio.shutdown()
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
+
+
 def test_a_loop_without_add_reader(new_server):
     class Loop(asyncio.SelectorEventLoop):
         def add_reader(self, fd, callback, *args):

@@ -17,7 +17,7 @@ import pytest
 from conftest import ORIGINAL
 from peers import Raw, until
 
-TIMES = int(os.environ.get("FERRIO_TEST_TIMES", "5000"))
+TIMES = int(os.environ.get("FERRIO_TEST_TIMES", "3000"))
 
 
 class Scene:

@@ -15,7 +15,7 @@ export async function losses(face, long) {
     const fault = long ? { loss: 0.05, delay: 0.2, jitter: 0.2 } : { loss: 0.05, delay: 0.01, jitter: 0.02 };
     await link.suffer(null, { up: fault, down: fault });
     const transports = ["upgrade", "upgrade", "upgrade", "websocket", "polling"];
-    await Promise.all(Array.from({ length: long ? 20 : 5 }, (_, n) => numbers(server, transports[n % 5], long ? 500 : 60)));
+    await Promise.all(Array.from({ length: long ? 20 : 5 }, (_, n) => numbers(server, transports[n % 5], long ? 500 : 30)));
     await link.suffer(null, {});
     await connectionsLeft(server, 0);
     await everyLifeEndedOnce(server);

@@ -241,7 +241,8 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     async def shutdown(self) -> None:
         """Stops listening, disconnects every client (their disconnect handlers run), and ends the engine's threads.
 
-        python-socketio only ends its background tasks here. The server starts anew at the next request.
+        python-socketio only ends its background tasks here. The server starts anew at the next request. Connect and
+        disconnect handlers that do not end are given five seconds: one that calls this waits for itself so long.
         """
         self.logger.info("Socket.IO is shutting down")
         if self._stopped is not None:

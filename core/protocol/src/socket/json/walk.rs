@@ -35,8 +35,9 @@ pub(in crate::socket) enum Flaw {
 
 /// Walks the whole of `bytes`, which must be UTF-8.
 pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl Visitor) -> Result<(), Flaw> {
-    // The bracket that each open container waits for.
-    let mut open: SmallVec<[u8; 128]> = SmallVec::new();
+    // The bracket that the innermost open container waits for, and those around it. Outside of all there is none.
+    let mut closing = NONE;
+    let mut around: SmallVec<[u8; 128]> = SmallVec::new();
     let mut at = 0;
     loop {
         // A value begins here.
@@ -48,18 +49,19 @@ pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl
                 visitor.scalar(start, at);
             }
             bracket @ (b'{' | b'[') => {
-                if open.len() >= rules.max_depth {
+                if around.len() >= rules.max_depth {
                     return Err(Flaw::Depth);
                 }
                 // In ASCII both closing brackets stand two behind their opening ones.
-                let closing = bracket + 2;
+                let closes = bracket + 2;
                 visitor.open(start);
                 at = skip_space(bytes, at + 1);
-                if byte(bytes, at) == closing {
+                if byte(bytes, at) == closes {
                     at += 1;
                     visitor.close(at);
                 } else {
-                    open.push(closing);
+                    around.push(closing);
+                    closing = closes;
                     if closing == b'}' {
                         at = key_end(bytes, at, visitor).ok_or(Flaw::Syntax)?;
                     }
@@ -74,10 +76,8 @@ pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl
         // A value ended here. Close what closes with it.
         loop {
             at = skip_space(bytes, at);
-            let Some(&closing) = open.last() else {
-                return if at == bytes.len() { Ok(()) } else { Err(Flaw::Syntax) };
-            };
             match byte(bytes, at) {
+                _ if closing == NONE => return if at == bytes.len() { Ok(()) } else { Err(Flaw::Syntax) },
                 b',' => {
                     at += 1;
                     if closing == b'}' {
@@ -87,7 +87,7 @@ pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl
                 }
                 bracket if bracket == closing => {
                     at += 1;
-                    open.pop();
+                    closing = around.pop().unwrap_or(NONE);
                     visitor.close(at);
                 }
                 _ => return Err(Flaw::Syntax),
@@ -95,6 +95,9 @@ pub(in crate::socket) fn walk(bytes: &[u8], rules: JsonRules, visitor: &mut impl
         }
     }
 }
+
+/// No bracket of JSON's.
+const NONE: u8 = 0;
 
 /// Behind the white space that begins at `at`, if any.
 #[inline]
@@ -106,13 +109,19 @@ pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Behind a string, given the position behind its opening quote.
-#[inline]
-pub(super) fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+#[inline(always)]
+pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = plain_end(bytes, at);
+    if byte(bytes, end) == b'"' { Some(end + 1) } else { escaped_end(bytes, end) }
+}
+
+/// The same, from the first character on that is not plain.
+#[cold]
+fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at = plain_end(bytes, at);
         match bytes.get(at)? {
             b'"' => return Some(at + 1),
-            b'\\' => at = escape_end(bytes, at + 1)?,
+            b'\\' => at = plain_end(bytes, escape_end(bytes, at + 1)?),
             _ => return None,
         }
     }
@@ -153,19 +162,25 @@ fn key_end(bytes: &[u8], at: usize, visitor: &mut impl Visitor) -> Option<usize>
 }
 
 /// Behind a number or literal.
+#[inline]
 fn scalar_end(bytes: &[u8], at: usize, rules: JsonRules) -> Option<usize> {
-    let literal = |literal: &str| bytes[at..].starts_with(literal.as_bytes()).then_some(at + literal.len());
     match byte(bytes, at) {
         b'0'..=b'9' => number_end(bytes, at),
-        b'-' if rules.nan_literals => literal("-Infinity").or_else(|| number_end(bytes, at)),
+        b'-' if rules.nan_literals => literal_end(bytes, at, b"-Infinity").or_else(|| number_end(bytes, at)),
         b'-' => number_end(bytes, at),
-        b't' => literal("true"),
-        b'f' => literal("false"),
-        b'n' => literal("null"),
-        b'N' if rules.nan_literals => literal("NaN"),
-        b'I' if rules.nan_literals => literal("Infinity"),
+        b't' => literal_end(bytes, at, b"true"),
+        b'f' => literal_end(bytes, at, b"false"),
+        b'n' => literal_end(bytes, at, b"null"),
+        b'N' if rules.nan_literals => literal_end(bytes, at, b"NaN"),
+        b'I' if rules.nan_literals => literal_end(bytes, at, b"Infinity"),
         _ => None,
     }
+}
+
+/// Behind a literal, if it stands here.
+#[inline]
+fn literal_end<const N: usize>(bytes: &[u8], at: usize, literal: &[u8; N]) -> Option<usize> {
+    (bytes.get(at..)?.first_chunk() == Some(literal)).then_some(at + N)
 }
 
 /// Behind at least one digit.
@@ -188,7 +203,7 @@ fn escape_end(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The first quote, backslash or control character from `at` on, or the end. Eight bytes at a time: strings are most of
 /// what passes here.
-#[inline]
+#[inline(always)]
 fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special_bytes(u64::from_le_bytes(*chunk));
@@ -197,6 +212,12 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
+    plain_end_of_rest(bytes, at)
+}
+
+/// The same for fewer than eight bytes.
+#[cold]
+fn plain_end_of_rest(bytes: &[u8], mut at: usize) -> usize {
     while bytes.get(at).is_some_and(|&byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
         at += 1;
     }
