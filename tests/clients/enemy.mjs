@@ -132,12 +132,14 @@ class Connection {
     this.send([...lines, `sec-websocket-accept: ${accept}`, "", ""].join("\r\n"));
   }
 
-  /** A server that has done nothing wrong so far: handshake, and the client is in. */
+  /** A server that has done nothing wrong so far: handshake, and the client is in. Gives what it has shown. */
   async welcome(interval) {
     this.accept(await this.head());
     this.text(open(interval));
-    if (!(await this.message()).startsWith("40")) throw new Error("the client does not ask to be let in");
+    const asked = await this.message();
+    if (!asked.startsWith("40")) throw new Error("the client does not ask to be let in");
     this.text('40{"sid":"x"}');
+    return asked.slice(2);
   }
 
   /** Answers questions until the client goes. `heard` gets the arguments of each event. */

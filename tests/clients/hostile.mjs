@@ -124,6 +124,25 @@ const CASES = {
     await breaksOff(begin, (connection) => connection.send(frame(0x82, "x")), "bytes that were not announced", /./);
   },
 
+  async "packets that are nobody's"({ begin }) {
+    const enemy = await Enemy.listen(async (connection) => {
+      await connection.welcome();
+      for (const text of ["4399[1]", '42/other,["x"]', '44/other,{"message":"no"}', "41/other,", '40/other,{"sid":"y"}', "43/other,1[]", "6"]) {
+        connection.text(text);
+      }
+      for (let n = 0; n < 1000; n++) connection.text('44{"message":"no"}');
+      connection.text('42["still here"]');
+      await connection.serve();
+    });
+    const client = begin(enemy, WEBSOCKET);
+    await client.next("connect");
+    assert.deepEqual(await client.message("still here"), []);
+    assert.deepEqual(await client.ask("are you there"), []);
+    assert.equal(client.seen("disconnect").length + client.seen("message").length, 0);
+    client.disconnect();
+    await enemy.close();
+  },
+
   async "a message that is announced and does not come"({ begin, memory }) {
     const enemy = await Enemy.listen(async (connection) => {
       await connection.welcome();
@@ -201,6 +220,27 @@ const CASES = {
     await enemy.close();
   },
 
+  async "it shows its credentials anew at each return"({ begin }) {
+    const shown = [];
+    const enemy = await Enemy.listen(async (connection) => {
+      shown.push(JSON.parse(await connection.welcome()).token);
+      // Until it is asked to go.
+      await connection.message();
+      connection.end();
+    });
+    const client = begin(enemy, WEBSOCKET, { auth: { token: 0 } });
+    for (let n = 1; n <= 3; n++) {
+      await client.next("connect");
+      client.auth({ token: n });
+      client.emit("go");
+      await client.next("disconnect");
+    }
+    await client.next("connect");
+    assert.deepEqual(shown, [0, 1, 2, 3]);
+    client.disconnect();
+    await enemy.close();
+  },
+
   async "what waits keeps its order while the server flaps"({ begin }) {
     const heard = [];
     const enemy = await Enemy.listen(async (connection, number) => {
@@ -254,6 +294,7 @@ const CASES = {
 };
 
 const NEEDS = {
+  "it shows its credentials anew at each return": ["auth"],
   "what waits keeps its order while the server flaps": ["buffer"],
   "with retries all arrives, in order, while the server flaps": ["retries"],
   "two hundred times back, one connection at a time, and memory stays flat": ["buffer"],
