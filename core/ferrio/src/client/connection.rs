@@ -224,7 +224,8 @@ impl Connection {
     pub fn dial(&self, url: &str, options: Options, layer: Layer, listener: Arc<dyn Listener>, runtime: &Handle) {
         let target = Target::parse(url);
         let driver = Driver::new(Arc::clone(&self.0), listener);
-        runtime.spawn(driver.run(target, options, layer));
+        // Boxed: the task should not hold for its life what its beginning needs.
+        runtime.spawn(driver.run(target, Box::new(options), layer));
     }
 
     /// Gives an order.

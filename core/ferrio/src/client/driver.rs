@@ -73,8 +73,8 @@ impl Driver {
     }
 
     /// Runs until the connection is gone.
-    pub(super) async fn run(mut self, target: Result<Target, Failure>, options: Options, layer: Layer) {
-        let plan = target.map(|target| Plan { target, options, layer, cookies: Arc::default() });
+    pub(super) async fn run(mut self, target: Result<Target, Failure>, options: Box<Options>, layer: Layer) {
+        let plan = target.map(|target| Plan { target, options: *options, layer, cookies: Arc::default() });
         self.go_on(plan.and_then(Attempt::begin), None);
         self.carry_on().await;
         if let Some(goodbye) = self.goodbye.take() {

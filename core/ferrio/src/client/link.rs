@@ -25,7 +25,6 @@ use super::websocket::WebSocket;
 
 /// The transports of one connection.
 pub(super) struct Link {
-    http: Arc<Http>,
     /// Known once the server's handshake is there.
     sid: Option<Text>,
     /// Bytes of one POST that the server takes.
@@ -51,15 +50,22 @@ enum Candidate {
     Open(Box<WebSocket>),
 }
 
-#[derive(Default)]
 struct Polling {
+    /// Gone with polling: an open WebSocket has nothing to request.
+    http: Arc<Http>,
     get: Option<Pending<Bytes>>,
     post: Option<Pending<Bytes>>,
-    queue: VecDeque<Packet>,
-    queued: usize,
+    posts: Posts,
     /// Nothing new is begun.
     pausing: bool,
     paused: bool,
+}
+
+/// What waits for the next POST.
+#[derive(Default)]
+struct Posts {
+    queue: VecDeque<Packet>,
+    queued: usize,
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
@@ -82,22 +88,18 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 impl Link {
     pub(super) fn open(http: Arc<Http>, transport: Transport) -> Self {
-        let mut link = Self {
-            http,
-            sid: None,
-            max_post: usize::MAX,
-            main: Main::Ended,
-            candidate: Candidate::None,
-            failure: None,
-            goodbye: None,
+        let main = match transport {
+            Transport::WebSocket => Main::Dialing(dial(http, None)),
+            Transport::Polling => Main::Polling(Polling {
+                get: Some(request(&http, None, Method::GET, Bytes::new())),
+                http,
+                post: None,
+                posts: Posts::default(),
+                pausing: false,
+                paused: false,
+            }),
         };
-        link.main = match transport {
-            Transport::WebSocket => Main::Dialing(link.dial()),
-            Transport::Polling => {
-                Main::Polling(Polling { get: Some(link.request(Method::GET, Bytes::new())), ..Polling::default() })
-            }
-        };
-        link
+        Self { sid: None, max_post: usize::MAX, main, candidate: Candidate::None, failure: None, goodbye: None }
     }
 
     /// The server's handshake is there.
@@ -108,8 +110,8 @@ impl Link {
 
     /// Opens a WebSocket beside polling.
     pub(super) fn probe(&mut self, timeout: Duration) {
-        if matches!(self.main, Main::Polling(_)) {
-            let dial = self.dial();
+        if let Main::Polling(polling) = &self.main {
+            let dial = dial(Arc::clone(&polling.http), self.sid.as_deref());
             self.candidate = Candidate::Dialing(Box::pin(async move {
                 tokio::time::timeout(timeout, dial).await.unwrap_or(Err(Failure::Timeout))
             }));
@@ -122,7 +124,7 @@ impl Link {
     pub(super) fn is_writable(&self) -> bool {
         match &self.main {
             Main::WebSocket(socket) => socket.buffered() == 0,
-            Main::Polling(polling) => polling.post.is_none() && polling.queue.is_empty() && !polling.pausing,
+            Main::Polling(polling) => polling.post.is_none() && polling.posts.queue.is_empty() && !polling.pausing,
             Main::Dialing(_) | Main::Ended => false,
         }
     }
@@ -131,7 +133,7 @@ impl Link {
     pub(super) fn buffered(&self) -> usize {
         match &self.main {
             Main::WebSocket(socket) => socket.buffered(),
-            Main::Polling(polling) => polling.queued,
+            Main::Polling(polling) => polling.posts.queued,
             Main::Dialing(_) | Main::Ended => 0,
         }
     }
@@ -139,7 +141,7 @@ impl Link {
     pub(super) fn send(&mut self, item: &Item) {
         match &mut self.main {
             Main::WebSocket(socket) => socket.push(item),
-            Main::Polling(polling) => item.packets(|packet| polling.push(packet)),
+            Main::Polling(polling) => item.packets(|packet| polling.posts.push(packet)),
             Main::Dialing(_) | Main::Ended => {}
         }
     }
@@ -162,7 +164,7 @@ impl Link {
     pub(super) fn switch(&mut self) {
         let Candidate::Open(mut socket) = std::mem::replace(&mut self.candidate, Candidate::None) else { return };
         if let Main::Polling(polling) = &mut self.main {
-            for packet in polling.queue.drain(..) {
+            for packet in polling.posts.queue.drain(..) {
                 socket.push_packet(&packet);
             }
         }
@@ -192,12 +194,13 @@ impl Link {
             Main::WebSocket(socket) => self.goodbye = Some(tokio::spawn(socket.finish(discard))),
             Main::Polling(mut polling) if self.sid.is_some() && self.failure.is_none() && *end == Packet::Close => {
                 if discard {
-                    (polling.queue, polling.queued) = (VecDeque::new(), 0);
+                    polling.posts = Posts::default();
                 }
-                polling.push(Packet::Close);
+                polling.posts.push(Packet::Close);
                 let mut last = Vec::new();
-                while !polling.queue.is_empty() {
-                    last.push(self.request(Method::POST, polling.body(self.max_post)));
+                while !polling.posts.queue.is_empty() {
+                    let body = polling.posts.body(self.max_post);
+                    last.push(request(&polling.http, self.sid.as_deref(), Method::POST, body));
                 }
                 let (get, post) = (polling.get.take(), polling.post.take());
                 self.goodbye = Some(tokio::spawn(async move {
@@ -325,18 +328,17 @@ impl Link {
 
     /// A GET, and a POST if something waits.
     fn begin_requests(&mut self) {
-        let Main::Polling(polling) = &mut self.main else { return };
+        let Self { main: Main::Polling(polling), sid, .. } = self else { return };
         // The first GET was the handshake.
-        if polling.pausing || self.sid.is_none() {
+        if polling.pausing || sid.is_none() {
             return;
         }
-        let (get, post) = (polling.get.is_none(), polling.post.is_none() && !polling.queue.is_empty());
-        let body = post.then(|| polling.body(self.max_post));
-        let get = get.then(|| self.request(Method::GET, Bytes::new()));
-        let post = body.map(|body| self.request(Method::POST, body));
-        let Main::Polling(polling) = &mut self.main else { return };
-        polling.get = polling.get.take().or(get);
-        polling.post = polling.post.take().or(post);
+        let sid = sid.as_deref();
+        let Polling { http, get, post, posts, .. } = polling;
+        get.get_or_insert_with(|| request(http, sid, Method::GET, Bytes::new()));
+        if post.is_none() && !posts.queue.is_empty() {
+            *post = Some(request(http, sid, Method::POST, posts.body(self.max_post)));
+        }
     }
 
     fn failed(&mut self, failure: Failure) -> Happening {
@@ -344,25 +346,19 @@ impl Link {
         self.failure = Some(failure);
         Happening::Closed(Via::Main, cause)
     }
-
-    // Requests.
-
-    fn dial(&self) -> Pending<WebSocket> {
-        let (http, query) = (Arc::clone(&self.http), self.query(Transport::WebSocket));
-        Box::pin(async move { WebSocket::open(&http, query).await })
-    }
-
-    fn request(&self, method: Method, body: Bytes) -> Pending<Bytes> {
-        let (http, query) = (Arc::clone(&self.http), self.query(Transport::Polling));
-        Box::pin(async move { http.poll(method, query, body).await })
-    }
-
-    fn query(&self, transport: Transport) -> String {
-        self.http.query(transport, self.sid.as_deref())
-    }
 }
 
-impl Polling {
+fn dial(http: Arc<Http>, sid: Option<&str>) -> Pending<WebSocket> {
+    let query = http.query(Transport::WebSocket, sid);
+    Box::pin(async move { WebSocket::open(&http, query).await })
+}
+
+fn request(http: &Arc<Http>, sid: Option<&str>, method: Method, body: Bytes) -> Pending<Bytes> {
+    let (http, query) = (Arc::clone(http), http.query(Transport::Polling, sid));
+    Box::pin(async move { http.poll(method, query, body).await })
+}
+
+impl Posts {
     fn push(&mut self, packet: Packet) {
         self.queued += weight(&packet);
         self.queue.push_back(packet);
@@ -403,22 +399,21 @@ mod tests {
 
     #[test]
     fn a_post_is_no_larger_than_the_server_takes() {
-        let mut polling = Polling::default();
-        [10, 10, 10, 500, 10].map(message).into_iter().for_each(|packet| polling.push(packet));
-        polling.push(Packet::Binary(Bytes::from(vec![0; 75])));
+        let mut posts = Posts::default();
+        [10, 10, 10, 500, 10].map(message).into_iter().for_each(|packet| posts.push(packet));
+        posts.push(Packet::Binary(Bytes::from(vec![0; 75])));
         let sizes: Vec<_> =
-            std::iter::from_fn(|| (!polling.queue.is_empty()).then(|| polling.body(100)).map(|body| body.len()))
-                .collect();
+            std::iter::from_fn(|| (!posts.queue.is_empty()).then(|| posts.body(100)).map(|body| body.len())).collect();
         // Three small ones, a large one alone, a small one, and bytes that are a third longer in base64.
         assert_eq!(sizes, [3 * 11 + 2, 501, 11, 101]);
-        assert_eq!(polling.queued, 0);
+        assert_eq!(posts.queued, 0);
     }
 
     #[test]
     fn a_post_has_no_more_packets_than_any_server_takes() {
-        let mut polling = Polling::default();
-        (0..40).for_each(|_| polling.push(message(1)));
-        let sizes = [(); 3].map(|()| polling.body(usize::MAX).split(|byte| *byte == 0x1e).count());
+        let mut posts = Posts::default();
+        (0..40).for_each(|_| posts.push(message(1)));
+        let sizes = [(); 3].map(|()| posts.body(usize::MAX).split(|byte| *byte == 0x1e).count());
         assert_eq!(sizes, [16, 16, 8]);
     }
 }
