@@ -45,7 +45,7 @@ bench: build bench/servers/node/node_modules/.done ## ferrio beside its peers, i
 .PHONY: bench-clients
 bench-clients: build bench/servers/node/node_modules/.done ## ferrio's clients beside their peers, into the same file
 	cargo build --release --manifest-path bench/Cargo.toml
-	$(PYTHON) bench/clients/run.py --rounds $(ROUNDS)
+	$(PYTHON) bench/clients.py --rounds $(ROUNDS)
 
 .PHONY: bench-codec
 bench-codec: ## the instructions that the codecs take, against bench/codec.json
@@ -252,7 +252,7 @@ lint-python: .venv/.done
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	cd bindings-python && ../$(PYTHON) -m mypy
-	$(PYTHON) -m mypy bench/run.py bench/codec.py
+	$(PYTHON) -m mypy bench/run.py bench/codec.py bench/clients.py
 	MYPYPATH=bindings-python/python $(PYTHON) -m mypy --strict $(TYPED_EXAMPLES)
 	.venv/bin/basedpyright --pythonpath $(PYTHON) --project .ci/pyright.json
 

@@ -37,7 +37,10 @@ def report() -> None:
     parts += ["## Against the goals", goals_table(cells), "## In full", *details]
     if failed:
         parts += ["## Failed", "\n".join(failed)]
-    (HERE / "RESULTS.md").write_text("\n\n".join(parts) + "\n")
+    results = HERE / "RESULTS.md"
+    # The clients' figures are another program's (clients.py), in the same file.
+    _, marker, clients = results.read_text().partition("<!-- clients:") if results.exists() else ("", "", "")
+    results.write_text("\n\n".join([*parts, *filter(None, [(marker + clients).strip()])]) + "\n")
     put_into_readme(summary)
     print(f"\n{summary}\n\nwritten: bench/RESULTS.md")
 
