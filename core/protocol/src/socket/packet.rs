@@ -360,7 +360,8 @@ fn is_reserved(raw: &[u8]) -> bool {
     const NAMES: [&str; 6] =
         ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-    NAMES.iter().any(|name| json::spells(raw, name))
+    // Most names are told apart by their first letter, unless it is spelled as an escape.
+    matches!(raw, [_, b'c' | b'd' | b'n' | b'r' | b'\\', ..]) && NAMES.iter().any(|name| json::spells(raw, name))
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
