@@ -253,6 +253,13 @@ export class Manager<
   open(fn?: (err?: Error) => void): this {
     debug.manager("readyState %s", this._readyState);
     if (this._readyState !== "closed") return this;
+    // It takes the place of the attempt that is waited for, and of those after it.
+    const resumes = this._reconnecting && fn === undefined;
+    this._reconnecting = false;
+    return this.dial(fn ?? (resumes ? this.resumed : undefined));
+  }
+
+  private dial(fn: ((err?: Error) => void) | undefined): this {
     debug.manager("opening %s", this.uri);
     const engine = this.wire.open(this.uri, this.opts);
     this.engine = engine;
@@ -377,15 +384,18 @@ export class Manager<
       this.emitReserved("reconnect_attempt", backoff.attempts);
       // A listener may have closed it.
       if (this.skipReconnect) return;
-      this.open((error) => {
-        if (error === undefined) return this.onReconnect();
-        debug.manager("reconnect attempt error");
-        this._reconnecting = false;
-        this.reconnect();
-        this.emitReserved("reconnect_error", error);
-      });
+      if (this._readyState === "closed") this.dial(this.resumed);
     });
   }
+
+  /** How an attempt to come back went. */
+  private readonly resumed = (error?: Error): void => {
+    if (error === undefined) return this.onReconnect();
+    debug.manager("reconnect attempt error");
+    this._reconnecting = false;
+    this.reconnect();
+    this.emitReserved("reconnect_error", error);
+  };
 
   private onReconnect(): void {
     const attempt = this.backoff.attempts;

@@ -67,14 +67,14 @@ test("what comes just before the end of a connection comes in its order", ours, 
 });
 
 test("heartbeats are answered while the program is busy", ours, async (t) => {
-  const server = await start(t, { pingInterval: 50, pingTimeout: 100 });
+  const server = await start(t, { pingInterval: 100, pingTimeout: 2400 });
   server.io.on("connection", (socket) => socket.on("busy", () => socket.emit("still", "here")));
   // Its own process, for the server has to go on.
   const program = `
     import { connect } from "./test/client/support.mjs";
     const client = connect(${JSON.stringify(server.url)}, { transports: ["websocket"], reconnection: false });
     client.on("connect", () => {
-      const until = Date.now() + 1500;
+      const until = Date.now() + 3000;
       while (Date.now() < until);
       client.emit("busy");
     });
@@ -101,4 +101,27 @@ test("who awaits one event and then listens for the next one does not miss it", 
   const client = server.client("/", { transports: ["websocket"] });
   await event(client, "connect");
   for (let n = 0; n < 50; n++) assert.deepEqual(await event(client, `n${n}`), [n]);
+});
+
+test("a Manager that is opened by hand while it waits to come back goes on coming back", ours, async (t) => {
+  const server = await start(t);
+  const { client } = await server.pair("/", {
+    reconnection: true,
+    reconnectionDelay: 60_000,
+    transports: ["websocket"],
+  });
+  const { io: manager } = client;
+  manager.reconnectionDelayMax(60_000);
+  for (let round = 0; round < 2; round++) {
+    const gone = event(client, "disconnect");
+    manager.engine.close();
+    await gone;
+    const back = event(manager, "reconnect");
+    manager.open();
+    await Promise.all([back, event(client, "connect")]);
+  }
+  const gone = event(client, "disconnect");
+  manager.engine.close();
+  await gone;
+  assert.equal(manager._reconnecting, true);
 });

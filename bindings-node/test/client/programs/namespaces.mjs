@@ -52,7 +52,7 @@ print(manager._readyState);
 a.disconnect();
 print(await closed, manager._readyState, manager.engine.readyState);
 root.connect();
-await event(root, "connect");
+await event(root, "hello");
 print(a.connected, b.connected, manager._readyState);
 root.disconnect();
 await until(() => io.sockets.sockets.size === 0);
