@@ -268,10 +268,10 @@ def report() -> None:
 
 INTRODUCTION = """\
 Written by `make bench-clients`. CPU microseconds of the client's process per echo of 32 characters on a WebSocket, and
-behind them what of it was spent outside of the kernel; memory per idle connection. In brackets: the share of the peer in
-the same language. `~`: others used over 30 % of a core in every run. With one echo in flight each costs a `recv`, a `send`
-(the sender pays for the delivery to the other end of the loopback) and a share of an `epoll_wait`, whoever the client
-is."""
+behind them what of it was spent outside of the kernel; memory per idle connection. In brackets: the share of the peer
+in the same language. `~`: others used over 30 % of a core in every run. With one echo in flight each costs a `recv`, a
+`send` (the sender pays for the delivery to the other end of the loopback) and a share of an `epoll_wait`, whoever the
+client is."""
 
 
 def shown(cells: dict[tuple[str, str], list[Line]], case: str, name: str, peer: str) -> str:
