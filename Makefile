@@ -108,7 +108,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults soak browser bench
+SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults limits soak browser bench
 FACES := rust node python python-native
 
 .PHONY: test
@@ -200,6 +200,11 @@ test-soak: addon wheel programs tests/node_modules/.done ## ten seconds of the s
 soak: FACES := rust node python
 soak: addon wheel programs tests/node_modules/.done ## all kinds of clients for SECONDS=3600: does anything grow? into tests/soak/RESULTS.md
 	node tests/soak/run.mjs --seconds $(SECONDS) $(FACES:%=--face %) --results tests/soak/RESULTS.md
+
+.PHONY: test-limits
+test-limits: FACES += python-hosted
+test-limits: addon wheel programs tests/node_modules/.done ## slow clients, stuck programs, a process without files, drained servers
+	$(call every_face,node tests/limits/run.mjs)
 
 .PHONY: test-originals
 test-originals: .venv/.done chromium tests/node_modules/.done demo/node_modules/.done ## the same against socket.io and python-socketio: are the tests right?

@@ -338,6 +338,7 @@ export function forConn(reason: DisconnectReason): DisconnectReason {
 /** The `description` of an ending: an error where something failed. @internal */
 export function describe(reason: DisconnectReason, detail: string): Error | undefined {
   if (reason === "slow consumer" || reason === "rate limited") return new Error(detail);
+  if (reason === "server shutting down" && detail !== "") return new Error(detail);
   return reason === "transport error"
     ? Object.assign(new Error(detail || reason), { type: "TransportError" })
     : undefined;

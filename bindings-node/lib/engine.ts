@@ -369,6 +369,17 @@ export class Engine extends Crossing {
     this.native?.close();
   }
 
+  /** Begins to send clients away over time, and then to close. Times in ms. @throws Error for a time that is none */
+  drainClients(grace: number, spread: number, reason: string): void {
+    this.flush();
+    this.native?.drainClients(grace, spread, reason);
+  }
+
+  /** Newcomers are let in. */
+  get ready(): boolean {
+    return this.native?.isReady() ?? false;
+  }
+
   /** Calls back when the engine has closed. */
   whenOver(callback: () => void): void {
     if (this.closed) callback();

@@ -349,7 +349,7 @@ function head(commands: Commands, request: IncomingMessage, sid: string): void {
     const value = headers[HEADERS[i]];
     if (value === undefined) continue;
     commands.number(i);
-    commands.string(value); // of these, none is a list
+    commands.string(value as string); // Node joins what comes twice
     commands.cells[count]++;
   }
 }

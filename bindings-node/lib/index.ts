@@ -12,6 +12,7 @@ export type { BroadcastOperator, RemoteSocket } from "./broadcast-operator";
 export type { DisconnectReason } from "./conn";
 export type { DefaultEventsMap } from "./emitter";
 export type { ExtendedError } from "./errors";
+export type { DrainOptions, LimitOptions, Rate } from "./limits";
 export type { ServerOptions } from "./options";
 export type { ConnectionStateRecovery, ExpiredSession } from "./recovery";
 export type { Event } from "./socket";

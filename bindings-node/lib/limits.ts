@@ -1,6 +1,14 @@
 /** What clients may cost: options that socket.io has not got. Nothing of it costs the JavaScript thread anything. */
 
-/** How much may wait for a client, and for the program. */
+/** How often something may happen. */
+export interface Rate {
+  /** In one second, in the long run; may be a fraction. */
+  perSecond: number;
+  /** At once, after a pause. `perSecond`, rounded up, if not given. */
+  burst?: number;
+}
+
+/** How much may wait for a client and for the program, and who may come in. */
 export interface LimitOptions {
   /** Bytes waiting for one client above which it counts as slow: `await socket.drain()` waits from there on. 1 MiB. */
   highMark: number;
@@ -15,10 +23,55 @@ export interface LimitOptions {
   writeTimeout: number;
   /** Bytes of events waiting for the JavaScript thread above which the engine stops reading from clients. 8 MiB. */
   mailboxBytes: number;
+  /** Connections at once. Who comes then is answered 503 with `Retry-After`. Any number. */
+  maxConnections: number;
+  /** Connections at once that have not joined their first namespace yet. The same answer. Any number. */
+  maxHandshakes: number;
+  /**
+   * New sessions of one address (of IPv6, one /64 network). Who comes more often is answered 429 with `Retry-After`. Any number.
+   */
+  sessionsPerAddress: Rate;
+  /**
+   * Events of one client, in all its namespaces together, and its requests to join one. At one more it is disconnected with the
+   * reason `"rate limited"`. Any number.
+   */
+  eventsPerClient: Rate;
+  /**
+   * Proxies in front of the server that write `X-Forwarded-For`: an address is what the outermost of them saw. 0: the header is
+   * not believed.
+   */
+  trustedProxies: number;
+}
+
+/** How a server is drained. */
+export interface DrainOptions {
+  /**
+   * The longest wait for answers to events that ask for one, of clients and of handlers, in ms; and again, at the end, for what
+   * is still on its way to clients. 10000.
+   */
+  grace: number;
+  /** The time over which connections are closed, in ms. 10000. */
+  spread: number;
+  /** Why, in a few words: in the close frame of WebSockets, beside its code 1012, and as the description of `disconnect`. None. */
+  reason: string;
 }
 
 /** The limits as the engine has them. @internal */
 export function limitOptions(options: Partial<LimitOptions>): object {
-  const { highMark, hardLimit, slowConsumer, writeTimeout, mailboxBytes } = options;
-  return { highMark, hardLimit, slowConsumer, writeTimeout, mailboxBytes };
+  const limits: Record<string, unknown> = {};
+  for (const name of LIMITS) limits[name] = options[name];
+  return limits;
 }
+
+const LIMITS: readonly (keyof LimitOptions)[] = [
+  "highMark",
+  "hardLimit",
+  "slowConsumer",
+  "writeTimeout",
+  "mailboxBytes",
+  "maxConnections",
+  "maxHandshakes",
+  "sessionsPerAddress",
+  "eventsPerClient",
+  "trustedProxies",
+];

@@ -65,6 +65,7 @@ export function nativeOptions(options: Partial<ServerOptions>): object {
   return {
     path: options.path,
     addTrailingSlash: options.addTrailingSlash,
+    readyPath: listenerOptions(options).readyPath,
     cookie: options.cookie ? cookie(options.cookie) : null,
     cors: options.cors ? cors(options.cors) : "off",
   };

@@ -32,6 +32,10 @@ export interface NativeEngine {
   listen(address: string, certificate: string | undefined, key: string | undefined): string;
   /** Begins to close; the `Closed` event is the last. */
   close(): void;
+  /** The same, but clients are sent away over time; `close` ends it at once. Times in ms. @throws Error for one that is none */
+  drainClients(grace: number, spread: number, reason: string): void;
+  /** Whether newcomers are let in. */
+  isReady(): boolean;
   /** Ends the threads. The engine is of no use afterwards. */
   dispose(): void;
 }

@@ -68,6 +68,8 @@ export interface NativeListenerOptions {
   certificate?: string;
   /** Path of the private key (PEM). */
   key?: string;
+  /** Path that is answered 200 while newcomers are let in, 503 once the server drains. None. */
+  readyPath?: string;
 }
 
 /** Options of a server. */

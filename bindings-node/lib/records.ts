@@ -195,6 +195,7 @@ export const HEADERS = [
   "transfer-encoding",
   "upgrade",
   "user-agent",
+  "x-forwarded-for",
 ] as const;
 
 /** Commands on their way: what one crossing takes along. */

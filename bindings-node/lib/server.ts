@@ -20,6 +20,7 @@ import {
 import { Engine } from "./engine";
 import { unsupported } from "./errors";
 import { type EngineSource, IoEngine } from "./io-engine";
+import type { DrainOptions } from "./limits";
 import { Namespace, type NamespaceMiddleware, type NamespaceReservedEvents } from "./namespace";
 import { NativeIoEngine, nativeOptions } from "./native-listener";
 import { engineOptions, refuseUnsupported, type ServerOptions } from "./options";
@@ -206,6 +207,35 @@ export class Server<
         resolve();
       });
     });
+  }
+
+  /**
+   * Ends the server so that others can take over from it. Not in socket.io.
+   *
+   * Nobody new is let in from now on (503, and {@link ready} is false). Answers to events that ask for one are waited for. Then
+   * connections are closed, in random order, in a way that makes clients come back: to another server. At last comes
+   * {@link close}; called meanwhile, it ends it at once.
+   *
+   * @returns resolves when the http server is closed
+   * @throws TypeError (rejects) if the server was never attached
+   * @throws RangeError (rejects) for a time that is none
+   */
+  async drain({ grace = 10_000, spread = 10_000, reason = "" }: Partial<DrainOptions> = {}): Promise<void> {
+    for (const ms of [grace, spread]) {
+      if (!(ms >= 0 && ms <= 2_147_483_647)) throw new RangeError(`drain: ${ms} is no time in ms`);
+    }
+    const { _engine: engine } = this;
+    if (engine !== undefined) {
+      engine.drainClients(grace, spread, reason);
+      await new Promise<void>((resolve) => engine.whenOver(resolve));
+    }
+    // Whoever has closed it meanwhile has done the rest as well.
+    if (engine === undefined || this._engine === engine) await this.close();
+  }
+
+  /** Whether newcomers are let in: not before the server is attached, nor once it drains or closes. Not in socket.io. */
+  get ready(): boolean {
+    return this._engine?.ready ?? false;
   }
 
   // ---- settings ----

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ferrio_embed::{ClientId, ConnId, Engine, Event, SocketId, Tls};
+use ferrio_embed::{ClientId, ConnId, Drain, Engine, Event, SocketId, Tls};
 use napi::bindgen_prelude::*;
 use napi::{CleanupEnvHook, JsString};
 use napi_derive::napi;
@@ -151,6 +152,20 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn close(&self) -> Result<()> {
         self.with(Engine::close)
+    }
+
+    /// As `close`, but clients are sent away over time (all times in ms): `close` then ends it at once.
+    #[napi(catch_unwind)]
+    pub fn drain_clients(&self, grace: f64, spread: f64, reason: String) -> Result<()> {
+        let time = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).map_err(|_| errors::time(ms));
+        let how = Drain { grace: time(grace)?, spread: time(spread)?, reason };
+        self.with(|engine| engine.drain_clients(how))
+    }
+
+    /// Whether newcomers are let in.
+    #[napi(catch_unwind)]
+    pub fn is_ready(&self) -> Result<bool> {
+        self.with(Engine::is_ready)
     }
 
     /// Ends the threads.

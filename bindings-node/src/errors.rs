@@ -26,3 +26,8 @@ pub(crate) fn disposed() -> Error {
 pub(crate) fn layout(what: &str) -> Error {
     Error::new(Status::InvalidArg, format!("ferrio: the JavaScript is not of the addon's version ({what})"))
 }
+
+/// A number of milliseconds that is no time.
+pub(crate) fn time(ms: f64) -> Error {
+    Error::new(Status::InvalidArg, format!("ferrio: {ms} is no time in ms"))
+}

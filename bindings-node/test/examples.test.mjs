@@ -12,6 +12,8 @@ import { event, isOriginal, start } from "./support.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const original = join(root, "node_modules", "socket.io");
 let folder;
+/** The programs that were started. */
+const started = [];
 
 /** The examples, with what `npm install` would give them, and "ferrio" and "socket.io" for the module under test. */
 before(() => {
@@ -31,6 +33,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 /** Starts an example; it is over when the test is. Its address. */
 async function run(t, file) {
   const child = spawn(process.execPath, [join(folder, file)], { env: { ...process.env, PORT: "0" } });
+  started.push(child);
   let errors = "";
   child.stderr.on("data", (chunk) => (errors += chunk));
   t.after(async () => {
@@ -131,4 +134,18 @@ test("client.mjs", { skip: isOriginal && "a client" }, async (t) => {
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
   assert.deepEqual(await event(child, "close"), [0, null]);
   assert.match(output, /^connected as \S{20}\nONE\nTWO\nTHREE\nio client disconnect: for good\n$/);
+});
+
+test("drain.mjs", { skip: isOriginal && "only here" }, async (t) => {
+  const url = await run(t, "drain.mjs");
+  const ready = async () => (await fetch(`${url}/ready`)).status;
+  assert.equal(await ready(), 200);
+  const one = await client(t, url, { transports: ["websocket"] });
+  const left = event(one, "disconnect");
+  assert.deepEqual(await one.timeout(20_000).emitWithAck("say", "hello"), undefined);
+  started.at(-1).kill("SIGTERM");
+  const [reason, details] = await left;
+  assert.equal(reason, "transport close"); // it would come back
+  assert.deepEqual([details.context.code, details.context.reason], [1012, "update"]);
+  assert.equal(started.at(-1).exitCode ?? (await event(started.at(-1), "exit"))[0], 0);
 });

@@ -1,5 +1,6 @@
 // What clients may cost: options of ferrio's own.
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { deafClient } from "./deaf.mjs";
 import { event, isOriginal, Server, start } from "./support.mjs";
@@ -74,4 +75,91 @@ test("limits that make no sense are refused", only, () => {
   assert.throws(attempt({ slowConsumer: "wait" }), /slowConsumer: expected "disconnect" or "drop", got "wait"/);
   assert.throws(attempt({ highMark: 2, hardLimit: 1 }), /hardLimit: must not be below highMark/);
   assert.throws(attempt({ writeTimeout: 0 }), /writeTimeout: expected a number of milliseconds/);
+});
+
+/** Opens a session by hand; the status, the headers and the body of the answer. */
+async function handshake(port, headers = {}) {
+  const answer = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`, { headers });
+  return { status: answer.status, headers: answer.headers, body: await answer.text() };
+}
+
+/** Asks for a WebSocket; the head and the body of the answer, which is not to be a 101. */
+async function refusedUpgrade(t, port) {
+  const socket = connect(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write(
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  );
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  return answer;
+}
+
+test("no more connections than there may be", only, async (t) => {
+  const server = await start(t, { maxConnections: 2 });
+  const refused = [];
+  server.io.engine.on("connection_error", ({ code, context }) => refused.push([code, context]));
+  const first = await server.pair();
+  await server.pair();
+  const { status, headers, body } = await handshake(server.port);
+  assert.deepEqual([status, headers.get("retry-after")], [503, "5"]);
+  assert.deepEqual(JSON.parse(body), { code: 4, message: "Too many connections" });
+  const upgrade = await refusedUpgrade(t, server.port);
+  assert.match(upgrade, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
+  assert.match(upgrade, /\r\nretry-after: 5\r\n/);
+  const context = { name: "TOO_MANY_CONNECTIONS", message: "Too many connections", retryAfter: 5 };
+  assert.deepEqual(refused, [
+    [4, context],
+    [4, context],
+  ]);
+  // A place that is given back is taken.
+  const left = event(first.socket, "disconnect");
+  const closed = event(first.socket.conn, "close");
+  first.client.disconnect();
+  await Promise.all([left, closed]);
+  await server.pair();
+});
+
+test("no more connections without a namespace than there may be", only, async (t) => {
+  const server = await start(t, { maxHandshakes: 1 });
+  const waiting = [];
+  server.io.use((_socket, next) => waiting.push(next));
+  const accepted = event(server.io, "connection");
+  const client = server.client();
+  while (waiting.length === 0) await new Promise(setImmediate);
+  assert.equal((await handshake(server.port)).status, 503);
+  waiting[0]();
+  await Promise.all([accepted, event(client, "connect")]);
+  assert.equal((await handshake(server.port)).status, 200);
+  assert.equal((await handshake(server.port)).status, 503);
+});
+
+test("no more sessions of an address than it may open", only, async (t) => {
+  const server = await start(t, { sessionsPerAddress: { perSecond: 0.001, burst: 2 }, trustedProxies: 1 });
+  const from = (address) => handshake(server.port, { "X-Forwarded-For": `6.6.6.6, ${address}` });
+  assert.equal((await from("1.1.1.1")).status, 200);
+  assert.equal((await from("1.1.1.1")).status, 200);
+  const { status, headers, body } = await from("1.1.1.1");
+  assert.equal(status, 429);
+  assert.ok(Number(headers.get("retry-after")) > 1);
+  assert.deepEqual(JSON.parse(body), { code: 4, message: "Too many sessions from this address" });
+  assert.equal((await from("1.1.1.2")).status, 200);
+});
+
+test("no more events of a client than it may send", only, async (t) => {
+  const server = await start(t, { eventsPerClient: { perSecond: 0.001, burst: 4 } });
+  const { client, socket } = await server.pair(); // the first
+  const other = await server.pair();
+  const got = [];
+  socket.on("event", (n) => got.push(n));
+  const ended = event(socket, "disconnect");
+  const left = event(client, "disconnect");
+  for (let n = 0; n < 10; n++) client.emit("event", n);
+  const [reason, description] = await ended;
+  assert.equal(reason, "rate limited");
+  assert.match(description.message, /more events/);
+  assert.equal((await left)[0], "transport close"); // it would come back
+  assert.deepEqual(got, [0, 1, 2]);
+  assert.ok(other.socket.connected);
 });

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use ferrio_embed::{Command, ConnId, Flags, SocketId, Target, Tls};
+use ferrio_embed::{Command, ConnId, Drain, Engine, Flags, SocketId, Target, Tls};
 use ferrio_protocol::Text;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -218,21 +219,22 @@ impl ServerCore {
     /// Begins to close the engine. The result is a future of the moment when it has closed (the same at every call), `None`
     /// if it does not run.
     fn _close(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let create_future = {
-            let state = self.state.borrow(py);
-            match (state.running(), &state.closed) {
-                (Err(_), _) => return Ok(None),
-                (Ok(_), Some(closed)) => return Ok(Some(closed.clone_ref(py))),
-                (Ok(running), None) => running.create_future.clone_ref(py),
-            }
+        end(self, py, Engine::close)
+    }
+
+    /// As `_close`, but clients are sent away over time (all times in seconds): `_close` then ends it at once.
+    fn _retire(&self, py: Python<'_>, grace: f64, spread: f64, reason: String) -> PyResult<Option<Py<PyAny>>> {
+        let time = |seconds: f64| {
+            Duration::try_from_secs_f64(seconds).map_err(|error| PyValueError::new_err(error.to_string()))
         };
-        let closed = create_future.call0(py)?;
-        let mut state = self.state.borrow(py);
-        state.flush();
-        state.running()?.engine.close();
-        let none = state.closed.replace(closed.clone_ref(py));
-        debug_assert!(none.is_none(), "nothing ran since it was looked at");
-        Ok(Some(closed))
+        let how = Drain { grace: time(grace)?, spread: time(spread)?, reason };
+        end(self, py, |engine| engine.drain_clients(how))
+    }
+
+    /// Whether newcomers are let in: a server that has not started lets them in when it does.
+    #[getter]
+    fn ready(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).running().map_or(true, |running| running.engine.is_ready())
     }
 
     /// Ends the engine's threads and forgets every connection. Waits for the threads with the GIL released.
@@ -795,6 +797,27 @@ impl Drop for ServerCore {
             Python::attach(|py| life::end(py, running));
         }
     }
+}
+
+/// Ends the engine as `how` says. The future of its end is the same at every call.
+fn end(core: &ServerCore, py: Python<'_>, how: impl FnOnce(&Engine)) -> PyResult<Option<Py<PyAny>>> {
+    let begun = {
+        let state = core.state.borrow(py);
+        match (state.running(), &state.closed) {
+            (Err(_), _) => return Ok(None),
+            (Ok(_), Some(closed)) => Ok(closed.clone_ref(py)),
+            (Ok(running), None) => Err(running.create_future.clone_ref(py)),
+        }
+    };
+    let closed = match begun {
+        Ok(closed) => closed,
+        Err(create_future) => create_future.call0(py)?,
+    };
+    let mut state = core.state.borrow(py);
+    state.flush();
+    how(&state.running()?.engine);
+    state.closed.get_or_insert_with(|| closed.clone_ref(py));
+    Ok(Some(closed))
 }
 
 /// A socket by its sid, if it is in the namespace.

@@ -95,3 +95,126 @@ async def test_limits_that_make_no_sense_are_refused(new_server, option, error):
     sio = new_server(**option)
     with pytest.raises(ValueError, match=error):
         await sio.listen()
+
+
+async def test_no_more_connections_than_there_may_be(new_server, under_uvicorn, socketio, connect, polling):
+    sio = new_server(max_connections=1)
+    url = await under_uvicorn(socketio.ASGIApp(sio))
+    first = await connect(url)
+    status, body, headers = await polling(url).request("GET", "EIO=4&transport=polling")
+    assert (status, body, headers["Retry-After"]) == (503, '"Too many connections"', "5")
+    await first.disconnect()
+    # The place is free once the server has heard of it.
+    while sio.eio.sockets:
+        await asyncio.sleep(0.002)
+    await connect(url)
+
+
+@pytest.mark.every_way
+async def test_no_more_sessions_of_an_address_than_it_may_open(new_server, serve, polling):
+    sio = new_server(sessions_per_address=(0.001, 2), trusted_proxies=1)
+    client = polling(await serve(sio))
+
+    async def status(address):
+        return await client.request(
+            "GET", "EIO=4&transport=polling", headers={"X-Forwarded-For": f"6.6.6.6, {address}"}
+        )
+
+    assert [(await status("1.1.1.1"))[0] for _ in range(3)] == [200, 200, 429]
+    _, body, headers = await status("1.1.1.1")
+    assert body == '"Too many sessions from this address"'
+    assert int(headers["Retry-After"]) > 1
+    assert (await status("1.1.1.2"))[0] == 200
+
+
+@pytest.mark.every_way
+async def test_no_more_events_of_a_client_than_it_may_send(new_server, serve, raw, connect):
+    sio = new_server(events_per_client=(0.001, 4))
+    ended = endings(sio)
+    got: list[int] = []
+    sio.on("event", lambda sid, n: got.append(n))
+    url = await serve(sio)
+    quiet = await connect(url)
+    client = await raw(url)
+    await client.join()
+    await client.send(*(f'42["event",{n}]' for n in range(4)))
+    assert (await patiently(ended.get()))[1] == sio.reason.RATE_LIMITED
+    assert got == [0, 1, 2]
+    await sio.emit("end")
+    assert await quiet.next() == ("end",)
+
+
+async def test_a_rate_that_is_none_is_refused(new_server):
+    for value in (0, -1, "x", (0, 5)):
+        with pytest.raises(ValueError, match="events_per_client is a number above 0"):
+            new_server(events_per_client=value)
+
+
+@pytest.mark.every_way
+async def test_drain_sends_everybody_away_and_lets_nobody_in(new_server, serve, connect, polling):
+    sio = new_server()
+    assert sio.ready
+    ended = endings(sio)
+    asked = asyncio.Event()
+    answer = asyncio.Event()
+
+    @sio.on("ask")
+    async def ask(sid):
+        asked.set()
+        await answer.wait()
+        return "here"
+
+    url = await serve(sio)
+    client = await connect(url)
+    asking = asyncio.ensure_future(client.call("ask"))
+    await patiently(asked.wait())
+    draining = asyncio.ensure_future(sio.drain(grace=600, spread=0, reason="upgrade"))
+    while sio.ready:
+        await asyncio.sleep(0)
+    status, body, _ = await polling(url).request("GET", "EIO=4&transport=polling")
+    assert (status, body) == (503, '"Server shutting down"')
+    await sio.emit("news")
+    assert await client.next() == ("news",)
+    assert client.connected
+    assert ended.empty()
+    answer.set()
+    assert await patiently(asking) == "here"
+    assert (await patiently(ended.get()))[1] == sio.reason.SERVER_DISCONNECT
+    # Of a broken connection, as python-socketio calls it: it would come back.
+    assert await patiently(client.gone.get()) == "transport error"
+    await patiently(draining)
+    assert not sio._running
+
+
+async def test_shutdown_ends_a_drain(new_server, serve, connect):
+    sio = new_server()
+    ended = endings(sio)
+    await connect(await serve(sio))
+    draining = asyncio.ensure_future(sio.drain(grace=600, spread=600))
+    while sio.ready:
+        await asyncio.sleep(0)
+    await patiently(sio.shutdown())
+    await patiently(draining)
+    assert not ended.empty()
+
+
+async def test_a_port_of_the_engine_s_tells_whether_it_is_ready(new_server, polling):
+    sio = new_server(ready_path="/ready")
+    host, port = await sio.listen()
+    url = f"http://{host}:{port}"
+    client = polling(url)
+
+    async def ready():
+        async with client.session.get(f"{url}/ready") as answer:
+            return answer.status, await answer.text()
+
+    assert await ready() == (200, "ready")
+    sio.on("ask", lambda sid: None)
+    await client.open()
+    await client.post("40")
+    draining = asyncio.ensure_future(sio.drain(grace=600, spread=600))
+    while sio.ready:
+        await asyncio.sleep(0)
+    assert await ready() == (503, "not ready")
+    await patiently(sio.shutdown())
+    await patiently(draining)

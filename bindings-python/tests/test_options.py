@@ -190,6 +190,7 @@ def test_reasons(socketio):
     reasons = {name: value for name, value in vars(socketio.AsyncServer.reason).items() if name.isupper()}
     if socketio.__name__ == "ferrio":
         assert reasons.pop("SLOW_CONSUMER") == "slow consumer"
+        assert reasons.pop("RATE_LIMITED") == "rate limited"
     assert reasons == {
         "SERVER_DISCONNECT": "server disconnect",
         "CLIENT_DISCONNECT": "client disconnect",

@@ -1,6 +1,7 @@
 """The application of `fastapi_app.py` without another server: ``python serve_app.py [PORT [CERTFILE KEYFILE]]``.
 
-The engine listens by itself; what is not Socket.IO's goes to FastAPI. Ctrl-C and SIGTERM end it in order.
+The engine listens by itself; what is not Socket.IO's goes to FastAPI. Ctrl-C ends it in order; SIGTERM first sends the
+clients to other servers, over half a minute.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ from fastapi_app import app
 
 
 async def main(port: int = 8000, certfile: str | None = None, keyfile: str | None = None) -> None:
-    await ferrio.serve(app, "127.0.0.1", port, ssl_certfile=certfile, ssl_keyfile=keyfile)
+    drain = {"grace": 10, "spread": 30, "reason": "update"}
+    await ferrio.serve(app, "127.0.0.1", port, ssl_certfile=certfile, ssl_keyfile=keyfile, drain=drain)
 
 
 port, *files = sys.argv[1:] or ["8000"]

@@ -22,6 +22,7 @@ module.exports = ({ Server }) => {
     allowEIO3: on("FERRIO_TEST_EIO3"),
     cleanupEmptyChildNamespaces: on("FERRIO_TEST_CLEANUP"),
     ...(on("FERRIO_TEST_RECOVERY") && { connectionStateRecovery: {} }),
+    ...JSON.parse(process.env.FERRIO_TEST_LIMITS ?? "{}"),
   });
 
   const reasons = []; // [sid, namespace, reason] of every disconnect, oldest first
@@ -38,7 +39,11 @@ module.exports = ({ Server }) => {
   server.listen(Number(process.argv[2] ?? 0), process.env.FERRIO_TEST_HOST ?? "127.0.0.1", () => console.log(`ready ${server.address().port}`));
   // Memory is measured without the garbage that has not been collected yet.
   process.on("SIGUSR2", collect);
-  process.on("SIGTERM", () => io.close(() => process.exit(0)));
+  const drain = process.env.FERRIO_TEST_DRAIN;
+  process.on("SIGTERM", () => {
+    if (drain) io.drain(JSON.parse(drain)).then(() => process.exit(0));
+    else io.close(() => process.exit(0));
+  });
 };
 
 /** Collects the garbage, which needs a flag that not every Node takes from its environment. */
@@ -73,6 +78,12 @@ function serve(io, socket, reasons, lives) {
   socket.on("except", (rooms, excepted, data) => namespace.to(rooms).except(excepted).emit("except", data));
   socket.on("broadcast", (...args) => socket.broadcast.emit("broadcast", ...args));
   socket.on("volatile", (...args) => socket.volatile.emit("volatile", ...args));
+
+  // The program stands still, and nothing else of it runs.
+  socket.on("block", (ms, ack) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    ack?.();
+  });
 
   // The server asks.
   socket.on("emit-ack", (ms, ...args) =>

@@ -3,7 +3,9 @@ program do the same. The module under test comes in as an argument, so the origi
 
 import asyncio
 import gc
+import json
 import os
+import re
 import signal
 import sys
 import time
@@ -18,10 +20,16 @@ def milliseconds(name: str, fallback: int) -> float:
     return int(os.environ.get(name, fallback)) / 1000
 
 
+def limits() -> dict:
+    """Options that only ferrio has, by their names in Node."""
+    given = json.loads(os.environ.get("FERRIO_TEST_LIMITS", "{}"))
+    return {re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), name): value for name, value in given.items()}
+
+
 def main(socketio) -> None:
     # The original waits for ever; ferrio has an option for it.
     ours = socketio.__name__ == "ferrio"
-    more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} if ours else {}
+    more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} | limits() if ours else {}
     if ours and os.environ.get("FERRIO_TEST_RECOVERY") == "1":
         more["connection_state_recovery"] = {}
     sio = socketio.AsyncServer(
@@ -121,6 +129,9 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
     @on("volatile")
     async def volatile(sid, *args):
         await emit(sid, "volatile", *args)  # Python knows no volatile
+
+    # The program stands still, and nothing else of it runs.
+    on("block")(lambda sid, ms: time.sleep(ms / 1000))
 
     # The server asks. Python collects no answers of a broadcast, so this program asks each member.
     async def ask(sid, ms, args):

@@ -1,6 +1,7 @@
 """Who serves the test server in Python, by `FERRIO_TEST_SERVER`. Each prints ``ready <port>`` and ends on SIGTERM."""
 
 import asyncio
+import json
 import os
 import signal
 
@@ -14,6 +15,12 @@ def mode() -> str:
 
 def ready(port: int) -> None:
     print("ready", port, flush=True)
+
+
+def drain() -> dict | None:
+    """Arguments of ferrio's `drain`, if SIGTERM is to do that first."""
+    given = json.loads(os.environ.get("FERRIO_TEST_DRAIN", "null"))
+    return given and given | {"grace": given["grace"] / 1000, "spread": given["spread"] / 1000}
 
 
 async def until_told() -> None:
@@ -42,7 +49,16 @@ def uvicorn(socketio, sio, port: int) -> None:
 
     app = application(socketio, sio)
     config = uvicorn.Config(app, host=HOST, port=port, log_level="critical", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+
+    class Draining(uvicorn.Server):
+        async def drain(self):
+            await sio.drain(**drain())
+            self.should_exit = True
+
+        def handle_exit(self, number, frame):
+            asyncio.run_coroutine_threadsafe(self.drain(), self.loop)
+
+    server = Draining(config) if drain() else uvicorn.Server(config)
 
     async def announce():
         while not server.started:
@@ -50,6 +66,7 @@ def uvicorn(socketio, sio, port: int) -> None:
         ready(server.servers[0].sockets[0].getsockname()[1])
 
     async def main():
+        server.loop = asyncio.get_running_loop()
         await asyncio.gather(server.serve(), announce())
 
     asyncio.run(main())
@@ -154,7 +171,7 @@ def hosted(socketio, sio, port: int) -> None:
 
     async def main():
         app = socketio.ASGIApp(sio, other)
-        await asyncio.gather(socketio.serve(app, HOST, port), listens(port))
+        await asyncio.gather(socketio.serve(app, HOST, port, drain=drain()), listens(port))
 
     asyncio.run(main())
 

@@ -17,7 +17,7 @@ use napi::{JsString, JsValue, sys};
 use crate::errors;
 
 /// Header names by the number they cross with, as in `HEADERS` of `lib/records.ts`.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -32,6 +32,7 @@ const HEADERS: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
     "user-agent",
+    "x-forwarded-for",
 ];
 
 /// A JavaScript string as shared text, in one pass. A lone surrogate becomes U+FFFD.

@@ -39,6 +39,12 @@ DEFAULTS: dict[str, Any] = {
     "slow_consumer": None,
     "write_timeout": None,
     "mailbox_bytes": None,
+    "max_connections": None,
+    "max_handshakes": None,
+    "sessions_per_address": None,
+    "events_per_client": None,
+    "trusted_proxies": None,
+    "ready_path": None,
 }
 
 #: Files of npm's `socket.io-client` that `client_bundle` serves, as far as they are there.
@@ -84,6 +90,12 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "slowConsumer": option["slow_consumer"],
         "writeTimeout": milliseconds(option["write_timeout"]),
         "mailboxBytes": option["mailbox_bytes"],
+        "maxConnections": option["max_connections"],
+        "maxHandshakes": option["max_handshakes"],
+        "sessionsPerAddress": rate("sessions_per_address", option["sessions_per_address"]),
+        "eventsPerClient": rate("events_per_client", option["events_per_client"]),
+        "trustedProxies": option["trusted_proxies"],
+        "readyPath": option["ready_path"],
     }
 
 
@@ -100,6 +112,16 @@ def ping_interval(value: Any) -> dict[str, Any]:
     """A number, or a number and what clients are told on top of it."""
     interval, grace = value if isinstance(value, tuple) else (value, 0)
     return {"pingInterval": milliseconds(float(interval)), "pingGrace": milliseconds(float(grace))}
+
+
+def rate(name: str, value: Any) -> dict[str, float] | None:
+    """A number a second, or that and how many at once."""
+    if value is None:
+        return None
+    per_second, burst = value if isinstance(value, tuple) else (value, None)
+    if not isinstance(per_second, (int, float)) or not per_second > 0:
+        raise ValueError(f"{name} is a number above 0 (a second), or a tuple of it and a burst, not {value!r}")
+    return {"perSecond": per_second} | ({} if burst is None else {"burst": burst})
 
 
 def serializer(value: Any) -> str:

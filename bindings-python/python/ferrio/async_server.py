@@ -46,6 +46,11 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     "disconnect"`` (what becomes of a client for which more would wait; ``"drop"``: it does not get the event),
     ``write_timeout=45`` (seconds in which a client may take nothing of what waits for it, before it is disconnected),
     ``mailbox_bytes=8_388_608`` (events waiting for Python above which the engine stops reading from clients).
+    Not limited unless given: ``max_connections`` (at once; more are answered 503), ``max_handshakes`` (connections at once that
+    have joined no namespace yet; 503), ``sessions_per_address`` (new ones a second, or a tuple of that and how many at once;
+    429), ``events_per_client`` (the same of a client's events; it is disconnected at one more), ``trusted_proxies=0`` (how many
+    in front of the server write ``X-Forwarded-For``). ``ready_path=None``: path on ports of the engine's own that is answered
+    200 while newcomers are let in, and 503 once the server drains; elsewhere ask `ready`.
 
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
     ferrio has not yet. Other keywords are ignored, as there.
@@ -252,6 +257,21 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         closed = self._close()
         if closed is not None:
             await _lifecycle.finish(self, closed)
+
+    async def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
+        """Ends the server so that others can take over from it. ferrio's own.
+
+        Nobody new is let in from now on (503, and `ready` is false). Answers to events that ask for one, of clients and of
+        handlers, are waited for, at most `grace` seconds. Then connections are closed, in random order over `spread` seconds,
+        in a way that makes clients come back, to another server; what is still on its way to them has `grace` seconds to
+        arrive. At last comes `shutdown`. `reason`: a few words for the close frame of WebSockets, whose code is 1012.
+
+        `shutdown` ends it at once. While it runs, the web server must still answer: clients that poll need it.
+        """
+        closed = self._retire(grace, spread, reason)
+        if closed is not None:
+            await asyncio.wait([closed])
+        await self.shutdown()
 
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
         """Adds this server to an `aiohttp.web.Application` or a Sanic application, under ``/socketio_path/``.

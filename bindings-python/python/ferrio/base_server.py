@@ -45,6 +45,8 @@ class Reason:
     TRANSPORT_ERROR = "transport error"
     #: ferrio's own: more waits for the client than ``hard_limit``, or it has taken nothing for ``write_timeout``.
     SLOW_CONSUMER = "slow consumer"
+    #: ferrio's own: the client has sent more than ``events_per_client``.
+    RATE_LIMITED = "rate limited"
 
 
 class BaseServer(ServerListeners):

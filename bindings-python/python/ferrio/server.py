@@ -291,6 +291,22 @@ class Server(Blocking, BaseServer, CrewHost):
             self._step_aside()
             _lifecycle.finish_blocking(self, closed, self._mode.sleep)
 
+    def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
+        """Ends the server so that others can take over from it. ferrio's own.
+
+        Nobody new is let in from now on (503, and `ready` is false). Answers to events that ask for one, of clients and of
+        handlers, are waited for, at most `grace` seconds. Then connections are closed, in random order over `spread` seconds,
+        in a way that makes clients come back, to another server; what is still on its way to them has `grace` seconds to
+        arrive. At last comes `shutdown`. `reason`: a few words for the close frame of WebSockets, whose code is 1012.
+
+        It blocks; not to be called in a signal handler, but in a thread or after one. `shutdown` ends it at once.
+        """
+        closed = self._retire(grace, spread, reason)
+        if closed is not None:
+            self._step_aside()
+            closed.result()
+        self.shutdown()
+
     # ---- what python-socketio calls itself, for programs that do so in its place
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:

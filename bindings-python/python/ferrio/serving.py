@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 from .asgi import ASGIApp
 
@@ -16,6 +18,7 @@ async def serve(
     *,
     ssl_certfile: str | None = None,
     ssl_keyfile: str | None = None,
+    drain: Mapping[str, Any] | None = None,
 ) -> None:
     """Serves an `ASGIApp`, its other application and static files included, on the engine's own listener.
 
@@ -23,7 +26,8 @@ async def serve(
     goes to the application, which also gets its lifespan. WebSockets of the other application are not served.
 
     It ends when it is cancelled (Ctrl-C does that), by SIGTERM, or by `AsyncServer.shutdown`, in order: the port is closed,
-    clients are disconnected and requests under way answered, the application is told. `ssl_certfile`, `ssl_keyfile`: PEM
+    clients are disconnected and requests under way answered, the application is told. `drain`: arguments of
+    `AsyncServer.drain`, which SIGTERM then does first; the second SIGTERM ends it at once. `ssl_certfile`, `ssl_keyfile`: PEM
     files for TLS. Raises `OSError` if the address or the files cannot be used, `RuntimeError` if the application fails to
     start, `TypeError` for an application that is no `ASGIApp`.
     """
@@ -37,9 +41,14 @@ async def serve(
     )
     loop = asyncio.get_running_loop()
     told = False
+    draining: list[asyncio.Task[None]] = []
 
     def tell() -> None:
         nonlocal told
+        if drain is not None and not draining:
+            # It ends with a shutdown, and so does the serving.
+            draining.append(loop.create_task(server.drain(**drain)))
+            return
         told = True
         serving.cancel()
 
@@ -52,5 +61,7 @@ async def serve(
         if not told:
             raise
     finally:
+        for task in draining:
+            await task
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.remove_signal_handler(signal.SIGTERM)

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ferrio::Drain;
 use ferrio::client::connection::Connection;
 use ferrio::config::Config;
 use ferrio::hub::Hub;
@@ -49,7 +50,7 @@ struct Parts {
     shared: Arc<Shared>,
     hub: Hub,
     queue: Arc<Queue>,
-    listening: Mutex<Vec<Listening>>,
+    listening: Arc<Mutex<Vec<Listening>>>,
     /// As it was last asked to be.
     config: Mutex<Config>,
     runtime: Runtime,
@@ -75,7 +76,7 @@ impl Engine {
         let queue = Arc::new(Queue::default());
         let worker = Worker { shared: Arc::clone(&shared), hub: hub.clone() };
         runtime.handle().spawn(worker.run(Arc::clone(&queue)));
-        let parts = Parts { shared, hub, queue, listening: Mutex::default(), config: Mutex::new(config), runtime };
+        let parts = Parts { shared, hub, queue, listening: Arc::default(), config: Mutex::new(config), runtime };
         Ok(Self { parts: ManuallyDrop::new(parts) })
     }
 
@@ -208,6 +209,21 @@ impl Engine {
             let listening = std::mem::take(&mut *self.parts.listening.lock());
             self.parts.queue.append(vec![Work::ShutDown(listening)]);
         }
+    }
+
+    /// Ends the engine so that others can take over from it: see [`Drain`]. What was submitted before is carried out before.
+    /// `Event::Closed` comes when it is over; [`Self::close`] ends it at once. Once only: further calls do nothing.
+    pub fn drain_clients(&self, how: Drain) {
+        if self.check().is_ok() && self.parts.hub.begin_drain() {
+            let listening = Arc::clone(&self.parts.listening);
+            let ports = Box::new(move || std::mem::take(&mut *listening.lock()));
+            self.parts.queue.append(vec![Work::Drain(how, ports)]);
+        }
+    }
+
+    /// Whether newcomers are let in: not once the engine drains or closes.
+    pub fn is_ready(&self) -> bool {
+        self.check().is_ok() && !self.parts.shared.life.has_reached(Phase::Closing) && self.parts.hub.is_ready()
     }
 
     pub(crate) fn call(&self, client: ClientId) -> Option<Connection> {

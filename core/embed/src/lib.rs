@@ -26,6 +26,9 @@ mod work;
 
 pub use bridge::{Engine, Wake};
 pub use client::{ClientCommand, ClientEvent, FailureKind};
+/// How an engine sends its clients to others.
+pub use ferrio::Drain;
+
 pub use command::{AckRequest, Command, Flags, Target};
 pub use event::{AckEnd, Event, LinkData, PacketKind};
 pub use ids::{AckId, ClientId, ConnId, LinkId, RequestId, SocketId};

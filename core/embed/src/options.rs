@@ -23,6 +23,9 @@
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `slowConsumer` | `"disconnect"`, `"drop"` |
 //! | `writeTimeout` | ms |
+//! | `maxConnections`, `maxHandshakes`, `trustedProxies` | count |
+//! | `sessionsPerAddress`, `eventsPerClient` | `{"perSecond", "burst"}` |
+//! | `readyPath` | path on the engine's own ports; null for none |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
 //! | `clientFiles` | path of the directory they are in; null for none |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
@@ -34,7 +37,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ferrio::config::{Config, Cookie, Cors, Recovery, SlowConsumer};
+use ferrio::config::{Config, Cookie, Cors, Rate, Recovery, SlowConsumer};
 use ferrio::net::files::ClientFiles;
 use ferrio_protocol::engine::Frame;
 use ferrio_protocol::{Dialect, Text};
@@ -129,6 +132,12 @@ impl Options {
             "hardLimit" => config.hard_limit = bytes(value)?,
             "slowConsumer" => config.slow_consumer = slow_consumer(value)?,
             "writeTimeout" => config.write_timeout = some_time(value)?,
+            "maxConnections" => config.admission.max_connections = optional(value, bytes)?,
+            "maxHandshakes" => config.admission.max_handshakes = optional(value, bytes)?,
+            "sessionsPerAddress" => config.admission.sessions_per_address = optional(value, rate)?,
+            "eventsPerClient" => config.admission.events_per_client = optional(value, rate)?,
+            "readyPath" => config.ready_path = optional(value, |value| text(value).map(str::to_owned))?,
+            "trustedProxies" => config.admission.trusted_proxies = bytes(value)?,
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
             "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
@@ -206,6 +215,27 @@ fn slow_consumer(value: &Value) -> Result<SlowConsumer, Wrong> {
         Some("drop") => Ok(SlowConsumer::Drop),
         _ => Err(Wrong::expected(r#""disconnect" or "drop""#, value)),
     }
+}
+
+/// Without a burst, what comes in a second may come at once.
+fn rate(value: &Value) -> Result<Rate, Wrong> {
+    let wrong = || Wrong::expected(r#"{"perSecond", "burst"}"#, value);
+    let object = value.as_object().ok_or_else(wrong)?;
+    let (mut per_second, mut burst) = (None, None);
+    for (name, value) in object {
+        match name.as_str() {
+            "perSecond" => {
+                let number = value.as_f64().filter(|rate| *rate > 0.0);
+                per_second = Some(number.ok_or_else(|| Wrong::expected("a number above 0", value).below(name))?);
+            }
+            "burst" if value.is_null() => {}
+            "burst" => burst = Some(count(value, 1, u32::MAX as usize).map_err(|wrong| wrong.below(name))?),
+            _ => return Err(Wrong::unknown().below(name)),
+        }
+    }
+    let per_second = per_second.ok_or_else(wrong)?;
+    let default = || per_second.ceil().min(f64::from(u32::MAX)) as usize;
+    Ok(Rate { per_second, burst: burst.unwrap_or_else(default) as u32 })
 }
 
 fn path(given: &str) -> String {
@@ -416,6 +446,18 @@ mod tests {
     }
 
     #[test]
+    fn admission() {
+        let rate = |text: &str| parsed(&format!(r#"{{"eventsPerClient":{text}}}"#)).config.admission.events_per_client;
+        assert_eq!(rate("null"), None);
+        assert_eq!(rate(r#"{"perSecond":2.5}"#), Some(Rate { per_second: 2.5, burst: 3 }));
+        assert_eq!(rate(r#"{"perSecond":2.5,"burst":null}"#), Some(Rate { per_second: 2.5, burst: 3 }));
+        assert_eq!(rate(r#"{"perSecond":0.1,"burst":7}"#), Some(Rate { per_second: 0.1, burst: 7 }));
+        let admission = parsed(r#"{"maxConnections":1,"maxHandshakes":2,"trustedProxies":3}"#).config.admission;
+        assert_eq!((admission.max_connections, admission.max_handshakes), (Some(1), Some(2)));
+        assert_eq!((admission.trusted_proxies, admission.sessions_per_address), (3, None));
+    }
+
+    #[test]
     fn initial_packet() {
         let packet = |text: &str| parsed(&format!(r#"{{"initialPacket":{text}}}"#)).config.initial_packet;
         assert_eq!(packet("null"), None);
@@ -507,6 +549,10 @@ mod tests {
             (r#"{"httpCompression":{"level":1}}"#, "invalid option: httpCompression.level: no such option"),
             (r#"{"cookie":{"name":"a b"}}"#, "invalid option: cookie.name: expected text that may stand in"),
             (r#"{"cookie":{"attributes":"a\r\nb: c"}}"#, "invalid option: cookie.attributes: expected text that may"),
+            (r#"{"slowConsumer":"wait"}"#, r#"invalid option: slowConsumer: expected "disconnect" or "drop""#),
+            (r#"{"eventsPerClient":{"burst":1}}"#, "invalid option: eventsPerClient: expected "),
+            (r#"{"eventsPerClient":{"perSecond":0}}"#, "invalid option: eventsPerClient.perSecond: expected a number"),
+            (r#"{"sessionsPerAddress":{"every":1}}"#, "invalid option: sessionsPerAddress.every: no such option"),
             (r#"{"highMark":10,"hardLimit":9}"#, "invalid option: hardLimit: must not be below highMark"),
         ] {
             let text = refused(given);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ferrio::Drain;
 use ferrio::ack::{AckError, Ask, Gathered};
 use ferrio::backlog::Announced;
 use ferrio::config::Config;
@@ -92,6 +93,8 @@ pub(crate) enum Work {
     Call(Call),
     /// The first phase of closing.
     ShutDown(Vec<Listening>),
+    /// That, once everybody has been sent away in order. The ports are asked for then: more may come.
+    Drain(Drain, Box<dyn FnOnce() -> Vec<Listening> + Send>),
 }
 
 /// What waits to be done.
@@ -199,6 +202,7 @@ impl Worker {
             Work::Close { conn, discard } => conn.close(discard),
             Work::Carry(order) => carrier::carry_out(self, order),
             Work::Call(call) => client::carry_out(&self.shared, call),
+            Work::Drain(how, ports) => self.drain(how, ports),
             Work::ShutDown(_) => {}
         }
     }
@@ -257,6 +261,17 @@ impl Worker {
             });
         });
         self.hub.broadcast_with_ack(to, receivers, payload, flags, Ask { timeout: ack.timeout, on_each, on_end });
+    }
+
+    /// Sends everybody away in order, then closes, unless the host does before.
+    fn drain(&self, how: Drain, ports: Box<dyn FnOnce() -> Vec<Listening> + Send>) {
+        let worker = self.clone();
+        tokio::spawn(async move {
+            worker.hub.drain(&how).await;
+            if worker.shared.life.step_to(Phase::Closing) {
+                worker.shut_down(ports());
+            }
+        });
     }
 
     /// The first phase of closing, as far as it goes at once. The second comes when nothing is left, or with the time limit.

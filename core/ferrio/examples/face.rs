@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use ferrio::{
-    Ack, Args, Auth, ConnectError, Cors, Data, EmitError, RawArgs, Reason, Recovery, Serializer, Server, Socket, State,
-    Value,
+    Ack, Args, Auth, ConnectError, Cors, Data, Drain, EmitError, RawArgs, Reason, Recovery, Serializer, Server, Socket,
+    State, Value,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -41,6 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         })
         .allow_eio3(switch("FERRIO_TEST_EIO3"))
         .cleanup_empty_child_namespaces(switch("FERRIO_TEST_CLEANUP"))
+        .hard_limit(limit("hardLimit")?.unwrap_or(16 << 20))
         .state(Book { forgetful: switch("FERRIO_TEST_FORGETFUL"), ..Book::default() })
         .build();
 
@@ -65,8 +66,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = server.listen((host.as_str(), port)).await?;
     println!("ready {}", address.port());
     signal(SignalKind::terminate())?.recv().await;
-    server.close().await;
+    match env::var("FERRIO_TEST_DRAIN") {
+        Ok(how) => server.drain(drain(&how)?).await,
+        Err(_) => server.close().await,
+    }
     Ok(())
+}
+
+/// Of the options that only ferrio has, by their names in Node.
+fn limit(name: &str) -> Result<Option<usize>, Box<dyn Error>> {
+    let given: HashMap<String, usize> = serde_json::from_str(&env::var("FERRIO_TEST_LIMITS").unwrap_or("{}".into()))?;
+    Ok(given.get(name).copied())
+}
+
+fn drain(how: &str) -> Result<Drain, Box<dyn Error>> {
+    #[derive(Deserialize)]
+    struct How {
+        grace: u64,
+        spread: u64,
+        reason: String,
+    }
+    let How { grace, spread, reason } = serde_json::from_str(how)?;
+    Ok(Drain { grace: Duration::from_millis(grace), spread: Duration::from_millis(spread), reason })
 }
 
 fn serve(socket: Socket, Auth(auth): Auth<Value>, State(book): State<Book>) {

@@ -9,7 +9,7 @@ use ferrio_protocol::engine::Transport;
 use ferrio_protocol::socket::Serializer;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, Cookie, Cors, Recovery, SlowConsumer};
+use crate::config::{Admission, Config, Cookie, Cors, Recovery, SlowConsumer};
 use crate::handshake::Request;
 use crate::hub::Hub;
 use crate::net::files::ClientFiles;
@@ -135,6 +135,28 @@ impl ServerBuilder {
     /// Time a client may take nothing of what waits for it before its connection is closed.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.config.write_timeout = timeout;
+        self
+    }
+
+    /// Who may come in, and how much may come of whom.
+    ///
+    /// ```
+    /// use ferrio::{Admission, Rate, Server};
+    ///
+    /// let builder = Server::builder().admission(Admission {
+    ///     max_connections: Some(50_000),
+    ///     sessions_per_address: Some(Rate { per_second: 1.0, burst: 20 }),
+    ///     ..Admission::default()
+    /// });
+    /// ```
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.config.admission = admission;
+        self
+    }
+
+    /// Path on ports of the server's own that tells whether newcomers are let in: 200, or 503 once it drains.
+    pub fn ready_path(mut self, path: impl Into<String>) -> Self {
+        self.config.ready_path = Some(path.into());
         self
     }
 

@@ -51,6 +51,10 @@ pub struct Config {
     /// Time a connection may take nothing of what waits for it; then it is closed. 45 s: as long as a client of Engine.IO 4 may
     /// be silent.
     pub write_timeout: Duration,
+    /// Who may come in, and how much may come of whom. Everybody, and everything.
+    pub admission: Admission,
+    /// Path on our own listener that tells whether newcomers are let in: 200 while they are, 503 once the server drains. None.
+    pub ready_path: Option<String>,
     /// Header block of a request on our own listener, in bytes. 16 KiB.
     pub max_header_bytes: usize,
     /// Time for a request's headers to arrive on our own listener. 10 s (slow-loris).
@@ -84,6 +88,33 @@ pub enum SlowConsumer {
     /// It stays, and does not get the event: it gets others again when there is room. What the protocol needs (heartbeats,
     /// answers to those who join) goes out all the same.
     Drop,
+}
+
+/// Who may come in, and how much may come of whom. `Admission::default()` limits nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Admission {
+    /// Connections at once. Who comes then is answered 503 with `Retry-After`.
+    pub max_connections: Option<usize>,
+    /// Connections at once that have not joined their first namespace yet, from the request on. The same answer.
+    pub max_handshakes: Option<usize>,
+    /// New sessions of one address (of IPv6, one network of 64 bits). Who comes more often is answered 429 with `Retry-After`.
+    /// Requests whose address is not known (over a Unix socket) are not counted.
+    pub sessions_per_address: Option<Rate>,
+    /// Events of one client, in all its namespaces together, and its requests to join one. At one more its connection is
+    /// closed, for the reason [`RateLimited`](ferrio_protocol::Reason::RateLimited).
+    pub events_per_client: Option<Rate>,
+    /// Proxies in front of the server that write `X-Forwarded-For`: an address is what the outermost of them saw. With 0 the
+    /// header is not believed, and a proxy's clients are all one address.
+    pub trusted_proxies: usize,
+}
+
+/// How often something may happen: so often in the long run, and so many at once after a pause.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// In one second; may be a fraction. Above 0.
+    pub per_second: f64,
+    /// At once. At least 1.
+    pub burst: u32,
 }
 
 /// The session cookie of a polling handshake: `name=<sid>` and attributes.
@@ -144,6 +175,8 @@ impl Default for Config {
             hard_limit: 16 << 20,
             slow_consumer: SlowConsumer::Disconnect,
             write_timeout: Duration::from_secs(45),
+            admission: Admission::default(),
+            ready_path: None,
             max_header_bytes: 16 << 10,
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,

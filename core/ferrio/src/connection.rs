@@ -12,14 +12,15 @@ use std::time::Instant;
 use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::message::Item;
-use ferrio_protocol::session::Settings;
+use ferrio_protocol::session::{Layer, Settings};
 use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use crate::admission::Admitted;
 use crate::backlog::{Announced, Backlog};
 use crate::clock::Key;
-use crate::hub::Hub;
+use crate::hub::{Deafness, Hub};
 use crate::lane::{Wire, WireId};
 use crate::namespace::Namespace;
 use crate::outbound::{Flushed, Outbound, Poll, Waiting};
@@ -44,6 +45,8 @@ pub struct Connection {
     /// The answer to a POST that was taken meanwhile: the client waits for it before it sends another.
     owed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     tag: AtomicU64,
+    /// Of its events, for the [`Meter`](crate::rate::Meter) if there is one.
+    event_mark: AtomicU64,
 }
 
 /// The sockets that have not ended.
@@ -54,10 +57,11 @@ struct Sockets {
     over: bool,
 }
 
-/// The session and its entry with the clock.
+/// The session, its entry with the clock, and the place it takes.
 struct Driven {
     session: Session,
     armed: Option<Key>,
+    place: Option<Admitted>,
 }
 
 /// What a drive left to be done once the session is unlocked.
@@ -71,7 +75,18 @@ struct Aftermath {
 
 impl Connection {
     /// `session` must be new: its first outputs are carried out by the first drive.
-    pub(crate) fn new(sid: Text, key: u64, hub: Hub, session: Session, outbound: Outbound) -> Arc<Self> {
+    pub(crate) fn new(
+        sid: Text,
+        key: u64,
+        hub: Hub,
+        session: Session,
+        mut place: Admitted,
+        outbound: Outbound,
+    ) -> Arc<Self> {
+        if session.layer() == Layer::EngineIo {
+            // It has no namespaces.
+            place.has_joined();
+        }
         Arc::new(Self {
             sid,
             key,
@@ -79,13 +94,14 @@ impl Connection {
             base64: outbound.base64(),
             watched: AtomicBool::new(session.is_watched()),
             hub,
-            driven: Mutex::new(Driven { session, armed: None }),
+            driven: Mutex::new(Driven { session, armed: None, place: Some(place) }),
             outbound: Mutex::new(outbound),
             backlog: Backlog::default(),
             held: AtomicBool::new(false),
             owed: Mutex::default(),
             sockets: Mutex::default(),
             tag: AtomicU64::new(u64::MAX),
+            event_mark: AtomicU64::new(0),
         })
     }
 
@@ -193,7 +209,7 @@ impl Connection {
             if on { None } else { owed.take() }
         };
         if !on {
-            self.hub.resume();
+            self.hub.release();
         }
         if let Some(answer) = answer {
             answer();
@@ -229,6 +245,21 @@ impl Connection {
     pub fn lose(self: &Arc<Self>, error: bool) {
         let cause = if error { Cause::Error("connection error".into()) } else { Cause::Closed };
         self.handle(Input::Closed { via: Via::Main, cause });
+    }
+
+    /// The application hears that it ends; it does once what is queued has been sent.
+    pub(crate) fn end(self: &Arc<Self>, reason: Reason, detail: Option<Cow<'static, str>>) {
+        self.drive(|session, now| session.close_for(reason, detail, false, now));
+    }
+
+    /// The close frame that its WebSocket, if it has one by then, ends with.
+    pub(crate) fn say_at_end(&self, frame: Vec<u8>) {
+        self.outbound.lock().say_at_end(frame.into());
+    }
+
+    /// Nothing of it is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.driven.lock().place.is_none()
     }
 
     pub(crate) fn shut_down(self: &Arc<Self>) {
@@ -379,7 +410,7 @@ impl Connection {
             self.look_after();
         }
         let cause = match broken {
-            Some(error) => Cause::Error(error),
+            Some(cause) => cause,
             None if overflowed => Cause::Slow("more waits to be sent than the hard limit".into()),
             None if ended => Cause::Closed,
             None => return,
@@ -413,6 +444,9 @@ impl Connection {
     pub(crate) fn accept(self: &Arc<Self>, namespace: &Namespace, data: Text) -> bool {
         let mut accepted = false;
         self.drive(|session, _| accepted = session.accept(namespace.name(), Some(data)));
+        if accepted && let Some(place) = &mut self.driven.lock().place {
+            place.has_joined();
+        }
         accepted
     }
 
@@ -504,6 +538,7 @@ impl Connection {
                     self.hub.clock.cancel(key);
                 }
                 self.hub.forget(&self.sid);
+                driven.place = None;
                 // Last, so that nothing is queued behind it; a `Finish` before it has left its packet there.
                 aftermath.polls.extend(self.outbound.lock().close());
             }
@@ -523,15 +558,24 @@ impl Connection {
         let connection = Arc::clone(self);
         driven.armed = Some(self.hub.clock.schedule(at, move || {
             connection.driven.lock().armed = None;
+            if let Some(deaf) = connection.hub.deafness(Instant::now()) {
+                connection.drive(|session, now| session.excuse(deaf == Deafness::Over, now));
+            }
             connection.handle(Input::Timeout);
         }));
     }
 
     fn tell(self: &Arc<Self>, event: Event) {
         let app = &self.hub.app;
+        if matches!(event, Event::Message { .. } | Event::Data(_) | Event::Connect { .. }) && !self.may_send_events() {
+            return;
+        }
         match event {
             Event::Message { nsp, id, payload } => {
                 if let Some(socket) = self.socket(&nsp) {
+                    if id.is_some() {
+                        socket.owes_answer();
+                    }
                     app.message(&socket, id, payload);
                 }
             }
@@ -559,6 +603,19 @@ impl Connection {
             // The client's.
             Event::Opened(_) | Event::ConnectError { .. } => {}
         }
+    }
+
+    /// One more event has come. If that is one too many, the connection ends, and nothing that it has sent counts any more.
+    fn may_send_events(self: &Arc<Self>) -> bool {
+        let Some((meter, now)) = self.hub.event_meter() else { return true };
+        let admit = |mark| meter.admit(mark, now).ok();
+        if self.event_mark.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit).is_ok() {
+            return true;
+        }
+        self.drive(|session, now| {
+            session.close_for(Reason::RateLimited, Some("more events than a client may send".into()), true, now);
+        });
+        false
     }
 
     /// The client asks to join a namespace.

@@ -24,7 +24,8 @@ use tokio::net::TcpStream;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
-use crate::lane::{OwnWire, Wire, WireId};
+use crate::lane::{OwnWire, Wire, WireId, failed};
+use crate::net::listener::give_up_after;
 use crate::net::websocket::{Codec, Incoming};
 use crate::net::{Link, Socket, Stream};
 use crate::outbound::Outbound;
@@ -49,6 +50,7 @@ pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -
     match socket {
         Socket::Tcp(tcp) => {
             let _ = tcp.set_nodelay(true);
+            give_up_after(&tcp, hub.write_timeout());
             let wire = Arc::new(OwnWire::new(Some(tcp)));
             match join(Wire::Own(Arc::clone(&wire))) {
                 Ok(connection) => {
@@ -155,7 +157,7 @@ impl Task {
                 (Ok(0), Err(_)) => Read::Open,
                 (Ok(count), _) => self.feed(&buffer[..count]),
                 (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => Read::Open,
-                (Err(_), _) => Read::Ended(Cause::Closed),
+                (Err(error), _) => Read::Ended(failed_read(&error)),
             }
         })
     }
@@ -171,7 +173,7 @@ impl Task {
             tokio::select! {
                 () = wire.wake.notified() => {
                     if let Err(error) = self.write_fetched(&mut stream).await {
-                        ended = Some(Cause::Error(error.to_string().into()));
+                        ended = Some(failed(&error));
                     }
                 }
                 read = self.read_stream(&mut stream) => {
@@ -217,7 +219,7 @@ impl Task {
                 let mut read = ReadBuf::new(buffer);
                 match Pin::new(&mut *stream).poll_read(context, &mut read) {
                     Poll::Pending => Poll::Pending,
-                    Poll::Ready(Err(_)) => Poll::Ready(Read::Ended(Cause::Closed)),
+                    Poll::Ready(Err(error)) => Poll::Ready(Read::Ended(failed_read(&error))),
                     Poll::Ready(Ok(())) if read.filled().is_empty() => Poll::Ready(Read::Ended(Cause::Closed)),
                     Poll::Ready(Ok(())) => {
                         let count = read.filled().len();
@@ -244,6 +246,14 @@ impl Task {
 
     fn feed(&mut self, bytes: &[u8]) -> Read {
         feed(&mut self.codec, &self.connection, self.id, bytes)
+    }
+}
+
+/// Whoever is not there any more has closed, but for the peer that the kernel has given up.
+fn failed_read(error: &io::Error) -> Cause {
+    match failed(error) {
+        cause @ Cause::Slow(_) => cause,
+        Cause::Closed | Cause::Error(_) => Cause::Closed,
     }
 }
 

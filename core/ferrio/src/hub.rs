@@ -18,11 +18,13 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::ack::{Ask, Gather, Waiter};
+use crate::admission::Admission;
 use crate::application::Application;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::namespace::{Namespace, Receivers};
+use crate::rate::Meter;
 use crate::recovery::{self, Claim, Claimed, Rules};
 use crate::socket::{Flags, Socket};
 
@@ -35,6 +37,10 @@ pub struct Inner {
     pub(crate) app: Arc<dyn Application>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) runtime: Handle,
+    pub(crate) admission: Arc<Admission>,
+    /// How many events a client may send, if that is limited, by a clock that began with the server.
+    event_meter: Option<Meter>,
+    start: Instant,
     /// Which dialect its sessions speak. Never changes.
     dialect: Dialect,
     /// Never changes either: clients would have to change with it.
@@ -44,7 +50,13 @@ pub struct Inner {
     recovery: Option<Arc<Rules>>,
     sessions: Mutex<HashMap<Text, Arc<Connection>>>,
     namespaces: RwLock<HashMap<Text, Arc<Namespace>>>,
+    /// The application takes events again. Who waits is woken one after the other, first come, first served: if all were, those
+    /// who read first would fill it up again, and be the first the next time, too.
     resume: Notify,
+    /// Some connection is held no more.
+    release: Notify,
+    /// When the application last began to take events again, in milliseconds since the start.
+    resumed: AtomicU64,
     closing: AtomicBool,
     next: AtomicU64,
 }
@@ -94,6 +106,9 @@ impl Hub {
             app,
             clock,
             runtime,
+            admission: Admission::new(),
+            event_meter: config.admission.events_per_client.map(Meter::new),
+            start: Instant::now(),
             dialect: config.dialect,
             serializer: config.serializer,
             live: RwLock::new(Live::new(config)),
@@ -101,13 +116,15 @@ impl Hub {
             sessions: Mutex::default(),
             namespaces: RwLock::default(),
             resume: Notify::new(),
+            release: Notify::new(),
+            resumed: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             next: AtomicU64::new(0),
         }))
     }
 
     /// Another configuration: for requests and sessions from now on, and for the time limits that begin from now on in the
-    /// sessions there are. The dialect, the serializer, recovery, and the limits of queues that exist, stay.
+    /// sessions there are. The dialect, the serializer, recovery, the rate of events, and the limits of queues that exist, stay.
     pub fn configure(&self, config: Config) {
         let live = Live::new(Config { dialect: self.dialect, serializer: self.serializer, ..config });
         let connections: Vec<_> = {
@@ -137,6 +154,11 @@ impl Hub {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.sessions.lock().len()
+    }
+
+    /// All connections.
+    pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
+        self.sessions.lock().values().cloned().collect()
     }
 
     /// The connection with this session id.
@@ -201,25 +223,56 @@ impl Hub {
 
     /// The application takes events again.
     pub fn resume(&self) {
-        self.resume.notify_waiters();
+        self.resumed.store(self.start.elapsed().as_millis() as u64, Ordering::Release);
+        self.resume.notify_one();
+    }
+
+    /// A connection is held no more.
+    pub(crate) fn release(&self) {
+        self.release.notify_waiters();
+    }
+
+    /// Whether connections are not being read at `now`, or were not until a moment ago: those that do not answer may have done so.
+    pub(crate) fn deafness(&self, now: Instant) -> Option<Deafness> {
+        if self.app.is_full() {
+            return Some(Deafness::Now);
+        }
+        let resumed = Duration::from_millis(self.resumed.load(Ordering::Acquire));
+        let since = now.saturating_duration_since(self.start + resumed);
+        (!resumed.is_zero() && since < CATCH_UP).then_some(Deafness::Over)
+    }
+
+    /// Waits until the application takes events.
+    pub(crate) async fn until_hearing(&self) {
+        loop {
+            if !self.app.is_full() {
+                return;
+            }
+            self.resume.notified().await;
+            if !self.app.is_full() {
+                self.resume.notify_one();
+            }
+        }
     }
 
     /// Waits until the application takes events of this connection.
     pub(crate) async fn until_ready(&self, connection: &Connection) {
         loop {
-            let resumed = self.resume.notified();
-            if !self.app.is_full() && !connection.is_held() {
+            let released = self.release.notified();
+            if connection.is_held() {
+                released.await;
+            } else if self.app.is_full() {
+                self.until_hearing().await;
+            } else {
                 return;
             }
-            resumed.await;
         }
     }
 
     /// Ends all connections with "server shutting down" and refuses new ones. Idempotent.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        let connections: Vec<_> = self.sessions.lock().values().cloned().collect();
-        for connection in connections {
+        for connection in self.all() {
             connection.shut_down();
         }
         self.clock.stop();
@@ -307,6 +360,11 @@ impl Hub {
         self.recovery.as_ref().is_some_and(|rules| rules.skips_middlewares())
     }
 
+    /// How many events a client may send, if that is limited, and the microseconds that it is measured by.
+    pub(crate) fn event_meter(&self) -> Option<(Meter, u64)> {
+        self.event_meter.map(|meter| (meter, self.start.elapsed().as_micros() as u64))
+    }
+
     pub(crate) fn max_payload(&self) -> usize {
         self.live.read().config.limits.max_payload
     }
@@ -319,6 +377,16 @@ impl Hub {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 }
+
+/// Whether connections are read: see [`Hub::deafness`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deafness {
+    Now,
+    Over,
+}
+
+/// What has waited in the sockets has been read by then.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 fn random_id() -> Text {
     let mut random = [0; 15];

@@ -1,6 +1,5 @@
 //! The writing side of one WebSocket: frames towards a socket of ours, or towards a host's.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,9 +7,9 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use ferrio_protocol::Message;
 use ferrio_protocol::engine::{Frame, Revision};
 use ferrio_protocol::message::{self, Body, Item};
+use ferrio_protocol::{Cause, Message};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
@@ -29,7 +28,9 @@ pub(crate) struct Lane {
     /// Wait for [`Outbound::writable`].
     pub(crate) blocked: bool,
     pub(crate) said_close: bool,
-    pub(crate) broken: Option<Cow<'static, str>>,
+    /// Instead of one without a code.
+    pub(crate) close_frame: Option<Box<Bytes>>,
+    pub(crate) broken: Option<Cause>,
     /// Messages in `pending` (or fetched by the task) that somebody wants to know of when they are out.
     awaited: Vec<Arc<Message>>,
 }
@@ -93,6 +94,7 @@ impl Lane {
             pending_bytes: 0,
             blocked: false,
             said_close: false,
+            close_frame: None,
             broken: None,
             awaited: Vec::new(),
         }
@@ -187,7 +189,7 @@ impl Lane {
                     }
                     Err(error) => {
                         self.blocked = true;
-                        self.broken = Some(error.to_string().into());
+                        self.broken = Some(failed(&error));
                     }
                 },
                 // The task fetches it; more may be pushed meanwhile.
@@ -234,7 +236,8 @@ impl Lane {
     /// No more comes: what is pending, a close frame, the end.
     pub(crate) fn retire(mut self) {
         if !self.said_close {
-            self.push(CLOSE_FRAME);
+            let frame = self.close_frame.take().map_or(CLOSE_FRAME, |frame| *frame);
+            self.push(frame);
         }
         let rest: Vec<_> = self.pending.drain(..).collect();
         match self.wire {
@@ -291,6 +294,16 @@ fn write(tcp: &TcpStream, pending: &mut VecDeque<Bytes>, bytes: &mut usize) -> i
     // An idle connection holds no buffer.
     *pending = VecDeque::new();
     Ok(())
+}
+
+/// How a connection of ours has ended that failed so. The kernel gives up one whose peer takes nothing
+/// ([`give_up_after`](crate::net::listener::give_up_after)).
+pub(crate) fn failed(error: &io::Error) -> Cause {
+    if error.kind() == io::ErrorKind::TimedOut {
+        Cause::Slow("what was sent was not acknowledged in time".into())
+    } else {
+        Cause::Error(error.to_string().into())
+    }
 }
 
 /// Most buffers in one gathered write: what the kernel takes at once is 1024, beyond 64 nothing is gained.

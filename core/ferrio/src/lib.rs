@@ -69,10 +69,13 @@ pub mod turn;
 
 pub mod client;
 
+mod admission;
 mod clock;
+mod drain;
 mod driver;
 mod lane;
 mod outbound;
+mod rate;
 
 // The Rust face.
 mod answers;
@@ -98,7 +101,8 @@ pub use answers::{AnswerStream, Answers, BroadcastWithAck};
 pub use builder::ServerBuilder;
 pub use bytes::Bytes;
 pub use client::Client;
-pub use config::{Config, Cookie, Cors, Recovery, SlowConsumer};
+pub use config::{Admission, Config, Cookie, Cors, Rate, Recovery, SlowConsumer};
+pub use drain::Drain;
 pub use error::{AckError, ConnectError, EmitError, Mismatch};
 pub use extract::{
     Asking, Attachments, Auth, Context, Data, Event, Extension, Extract, Incoming, Joined, Left, Occasion, State,

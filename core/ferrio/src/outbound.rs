@@ -3,12 +3,12 @@
 //! Any thread may push and flush; nobody waits for a socket here. A flush writes straight to the socket when nothing older
 //! is stuck, and wakes the connection's own task only when the socket would block.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::mem;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ferrio_protocol::Cause;
 use ferrio_protocol::engine::{self, Revision};
 use ferrio_protocol::message::Item;
 
@@ -87,7 +87,7 @@ pub(crate) struct Flushed {
     /// The main transport has ended as [`Outbound::finish`] asked.
     pub(crate) ended: bool,
     /// The main transport broke.
-    pub(crate) broken: Option<Cow<'static, str>>,
+    pub(crate) broken: Option<Cause>,
     /// More waits than may.
     pub(crate) overflowed: bool,
     /// Something waits, and nobody looks after it yet: see [`Outbound::oversee`].
@@ -309,6 +309,13 @@ impl Outbound {
         }
         // What is queued goes first and alone: a client that finds a DISCONNECT and the end in one payload may see only the end.
         self.end = Some(End { packet: end, late: !self.poll_waits() || !self.queue.is_empty() });
+    }
+
+    /// The last words of the WebSocket that it is on by then.
+    pub(crate) fn say_at_end(&mut self, frame: Bytes) {
+        if let Main::WebSocket(lane) = &mut self.main {
+            lane.close_frame = Some(Box::new(frame));
+        }
     }
 
     /// Everything is over.

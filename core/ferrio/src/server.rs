@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::builder::ServerBuilder;
 use crate::config::Config;
+use crate::drain::Drain;
 use crate::handshake::Handshake;
 use crate::hub::Hub;
 use crate::life;
@@ -205,6 +206,38 @@ impl Server {
             self.shared.ports.closed.send_replace(true);
         }
         self.closed().await;
+    }
+
+    /// Ends the server so that others can take over from it: nobody new is let in (503, and [`is_ready`](Self::is_ready) says
+    /// so), answers under way are waited for, clients are closed over time in a way that makes them come back, to another
+    /// server. Then it is [closed](Self::close). A call of `close` meanwhile ends it at once.
+    ///
+    /// ```no_run
+    /// # async fn show(server: ferrio::Server) -> std::io::Result<()> {
+    /// use ferrio::Drain;
+    /// use tokio::signal::unix::{SignalKind, signal};
+    ///
+    /// let mut terminate = signal(SignalKind::terminate())?;
+    /// terminate.recv().await;
+    /// tokio::select! {
+    ///     () = server.drain(Drain::default()) => {}
+    ///     // Somebody has no patience.
+    ///     _ = terminate.recv() => server.close().await,
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drain(&self, how: Drain) {
+        tokio::select! {
+            () = self.hub.drain(&how) => self.close().await,
+            () = self.closed() => {}
+        }
+    }
+
+    /// Whether newcomers are let in: not once the server [drains](Self::drain) or closes. For the readiness probe of whoever
+    /// balances the load; see also [`ready_path`](crate::ServerBuilder::ready_path).
+    pub fn is_ready(&self) -> bool {
+        self.hub.is_ready()
     }
 
     /// Waits until the server is closed.

@@ -11,7 +11,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,8 @@ struct Inner {
     namespace: Arc<Namespace>,
     connection: Arc<Connection>,
     state: AtomicU8,
+    /// Events of the client's that asked for an answer and have none yet.
+    owed: AtomicU32,
     tag: AtomicU64,
     acks: Mutex<Acks<Waiter>>,
     data: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -86,6 +88,7 @@ impl Socket {
             namespace,
             connection,
             state: AtomicU8::new(PENDING),
+            owed: AtomicU32::new(0),
             tag: AtomicU64::new(u64::MAX),
             acks: Mutex::default(),
             data: OnceLock::new(),
@@ -281,6 +284,8 @@ impl Socket {
 
     /// Answers an event that came with an id.
     pub fn ack(&self, id: u64, payload: Payload) {
+        // A handler may answer twice.
+        let _ = self.0.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| owed.checked_sub(1));
         self.push(Flags::default().item(self.0.namespace.answer(id, payload)));
     }
 
@@ -292,6 +297,16 @@ impl Socket {
     }
 
     // Acks.
+
+    /// An event has come that asks for an answer.
+    pub(crate) fn owes_answer(&self) {
+        self.0.owed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One side waits for an answer of the other's.
+    pub(crate) fn has_open_questions(&self) -> bool {
+        self.is_connected() && (self.0.owed.load(Ordering::Relaxed) > 0 || !self.0.acks.lock().is_empty())
+    }
 
     /// Waits for an answer under `id`. The waiter learns at once if the socket is gone.
     pub(crate) fn await_ack(&self, id: u64, waiter: Waiter) {

@@ -180,6 +180,11 @@ impl Session {
         self.revision
     }
 
+    /// What its messages are.
+    pub fn layer(&self) -> Layer {
+        self.layer
+    }
+
     /// The transport in use.
     pub fn transport(&self) -> Transport {
         self.transport
@@ -220,6 +225,14 @@ impl Session {
             heartbeat.set_times(settings.ping_interval, settings.ping_timeout);
         }
         self.settings = settings;
+    }
+
+    /// The driver has not been listening to the peer, so that its silence means nothing: said before [`Input::Timeout`]. With
+    /// `once` it does again, since a moment ago, which excuses a peer once.
+    pub fn excuse(&mut self, once: bool, now: Instant) {
+        if let (State::Open, Some(heartbeat)) = (self.state, &mut self.heartbeat) {
+            heartbeat.excuse(once, now);
+        }
     }
 
     /// The driver says, before [`Self::handle`], whether a GET waits for packets.
@@ -316,6 +329,15 @@ impl Session {
             // Impatient now.
             State::Closing { .. } if discard => self.gone(),
             State::Closing { .. } | State::Closed => {}
+        }
+    }
+
+    /// As [`Self::close`], with more about why.
+    pub fn close_for(&mut self, reason: Reason, detail: Option<Cow<'static, str>>, discard: bool, now: Instant) {
+        if self.state == State::Open {
+            self.finish(reason, detail, discard, now);
+        } else {
+            self.close(reason, discard, now);
         }
     }
 

@@ -115,6 +115,48 @@ fn a_full_mailbox_stops_the_reading() {
     assert_eq!(client.text(), r#"42["bye"]"#);
 }
 
+/// Nobody is heard while the mailbox is full: silence means nothing then.
+#[test]
+fn a_host_that_is_stuck_loses_nobody() {
+    const BURST: usize = 2000;
+    let (mut host, address) = Host::serve(r#"{"mailboxBytes":65536,"pingInterval":1000,"pingTimeout":100}"#);
+    // One fills the mailbox, the other says nothing but what it must.
+    let clients = [BURST, 0].map(|burst| {
+        let (client, socket, _) = host.client(address);
+        (burst, client, socket)
+    });
+    let sockets = [clients[0].2, clients[1].2];
+    let threads = clients.map(|(burst, mut client, _)| {
+        std::thread::spawn(move || {
+            let burst: Vec<u8> = (0..burst).flat_map(|_| frame(1, br#"42["m"]"#)).collect();
+            client.socket.get_mut().write_all(&burst).unwrap();
+            loop {
+                match client.text().as_str() {
+                    "2" => client.send("3"),
+                    r#"42["bye"]"# => return,
+                    other => panic!("{other}"),
+                }
+            }
+        })
+    });
+    // Fifteen times as long as the answer to the ping may take.
+    std::thread::sleep(Duration::from_millis(2500));
+    let mut count = 0;
+    while count < BURST {
+        match host.next() {
+            Event::Message { socket, .. } => {
+                assert_eq!(socket, sockets[0]);
+                count += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    host.submit(sockets.map(|socket| emit(Target::Socket(socket), r#"["bye"]"#)));
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
 /// A host that submits faster than its commands are carried out sees what it has submitted.
 #[test]
 fn what_has_not_been_carried_out_counts_as_waiting() {

@@ -12,6 +12,7 @@ use ferrio_protocol::{Input, Session, Text};
 use parking_lot::Mutex;
 
 use super::{Hub, Live, random_id};
+use crate::admission::Admitted;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::driver;
@@ -26,6 +27,10 @@ use crate::outbound::{Bounds, Outbound, Waiting};
 impl Hub {
     /// A WebSocket handshake that the application may refuse, then `decide` hears.
     fn open_websocket(&self, candidate: Candidate, head: Head, headers: Headers, decide: Decide) {
+        let admitted = match self.admission.enter(&head, &self.config().admission) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse_upgrade(&head, &refusal, decide),
+        };
         let hub = self.clone();
         self.app.allow(
             head,
@@ -40,7 +45,7 @@ impl Hub {
                 decide(Ok(Accepted::new(headers, move |link| {
                     hub.attach(link, |id, wire| {
                         let fit = |outbound: &mut Outbound, wire| outbound.open(id, wire);
-                        hub.open(sid, (revision, base64), Transport::WebSocket, head, wire, fit)
+                        hub.open(sid, (revision, base64), Transport::WebSocket, head, admitted, wire, fit)
                     });
                 })));
             }),
@@ -92,12 +97,14 @@ impl Hub {
 
     /// A session that a handshake opened; `fit` gives it the way to its peer. The way is given back if the id was taken
     /// meanwhile, which only one that the application made can be.
+    #[expect(clippy::too_many_arguments, reason = "what a request has brought, taken apart")]
     fn open<W>(
         &self,
         sid: Text,
         (revision, base64): (Revision, bool),
         transport: Transport,
         head: Head,
+        admitted: Admitted,
         way: W,
         fit: impl FnOnce(&mut Outbound, W),
     ) -> Result<Arc<Connection>, W> {
@@ -119,7 +126,7 @@ impl Hub {
             let session = Session::server(settings, &handshake, revision, transport, Instant::now());
             let mut outbound = Outbound::new(revision, base64, Bounds::of(&config));
             fit(&mut outbound, way);
-            Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, outbound)))
+            Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, admitted, outbound)))
         };
         self.app.open(&connection, head);
         connection.start();
@@ -131,6 +138,10 @@ impl Hub {
 
     /// A polling handshake, which the application may refuse.
     fn open_polling(&self, head: Head, responder: Responder, revision: Revision, base64: bool, jsonp: Option<u64>) {
+        let admitted = match self.admission.enter(&head, &self.config().admission) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(&head, &refusal, responder),
+        };
         let hub = self.clone();
         self.app.allow(
             head,
@@ -154,7 +165,7 @@ impl Hub {
                 };
                 let fit = |outbound: &mut Outbound, waiting| drop(outbound.wait(Some(waiting)));
                 // Whoever has the id now, this request is not answered with it: the responder says so when it is dropped.
-                let _ = hub.open(sid, (revision, base64), Transport::Polling, head, waiting, fit);
+                let _ = hub.open(sid, (revision, base64), Transport::Polling, head, admitted, waiting, fit);
             }),
         );
     }
@@ -187,6 +198,14 @@ impl Hub {
 impl Front for Hub {
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.live.read().config)
+    }
+
+    async fn open(&self) {
+        self.until_hearing().await;
+    }
+
+    fn is_ready(&self) -> bool {
+        Self::is_ready(self)
     }
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {

@@ -137,6 +137,16 @@ impl Reply {
     pub fn refuse(&self, refusal: &Refusal) -> Response {
         let message = refusal.message(self.dialect);
         match (self.dialect, refusal) {
+            (_, Refusal::Unavailable { why, retry_after }) => {
+                let (content_type, body) = match self.dialect {
+                    Dialect::Node => {
+                        let body = serde_json::json!({ "code": refusal.code(), "message": message });
+                        ("application/json", body.to_string())
+                    }
+                    Dialect::Python => ("text/plain", ascii_json(&message)),
+                };
+                self.error(why.status(), content_type, body).header("retry-after", retry_after.to_string())
+            }
             (Dialect::Node, _) => {
                 let status =
                     if matches!(refusal, Refusal::Forbidden { .. }) { self.dialect.refused_status() } else { 400 };
@@ -151,15 +161,16 @@ impl Reply {
         }
     }
 
-    /// The answer to an upgrade that is refused; the connection is closed after it. Node's is 400 whatever the reason.
+    /// The answer to an upgrade that is refused; the connection is closed after it. Node's is 400 whatever the reason, unless
+    /// the original has no such reason.
     pub fn refuse_upgrade(&self, refusal: &Refusal) -> Response {
         let response = match self.dialect {
-            Dialect::Node => {
+            Dialect::Node if !matches!(refusal, Refusal::Unavailable { .. }) => {
                 let mut response = Response::new(400).header("content-type", "text/html");
                 response.body = Bytes::from(escape_html(&refusal.message(self.dialect)).into_owned());
                 response
             }
-            Dialect::Python => self.refuse(refusal),
+            Dialect::Node | Dialect::Python => self.refuse(refusal),
         };
         let response = response.header("connection", "close");
         if *refusal == BAD_VERSION { response.header("sec-websocket-version", "13") } else { response }
@@ -194,6 +205,13 @@ impl Reply {
     fn bare(&self, status: u16) -> Response {
         Response { status, headers: self.cors.clone(), ..Response::default() }
     }
+}
+
+/// The answer of our own port to who asks whether newcomers are let in.
+pub(super) fn readiness(ready: bool) -> Response {
+    let (status, body): (_, &[u8]) = if ready { (200, b"ready") } else { (503, b"not ready") };
+    let response = Response::new(status).header("content-type", "text/plain").header("cache-control", "no-store");
+    Response { body: Bytes::from_static(body), ..response }
 }
 
 /// The answer of our own port to a request that is not for the server.

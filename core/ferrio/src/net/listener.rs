@@ -15,13 +15,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::answer::not_found;
+use super::answer::{not_found, readiness};
 use super::fallback::{self, Ends, Fallback, VisitorBody};
+use super::scarcity::Scarcity;
 use super::service::{self, Peer};
 use super::tls::Tls;
 use super::{Front, Stream, request};
@@ -29,8 +32,6 @@ use crate::config::Config;
 
 /// Connections the kernel may hold for us before they are accepted; it takes its own limit if that is lower.
 const BACKLOG: u32 = 4096;
-/// Before the next try when the process has no more files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Headers of one request.
 const MAX_HEADERS: usize = 100;
 /// hyper reads no less at a time.
@@ -145,20 +146,21 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 async fn accept<F: Front>(listener: Listener, front: F, stopped: Stopped) {
     let Listener { tcp, surroundings } = listener;
     let mut connections = JoinSet::new();
+    let mut scarcity = Scarcity::new();
     let grace = {
         let mut until_stopped = pin!(until_stopped(stopped.clone()));
         loop {
             tokio::select! {
                 accepted = tcp.accept() => match accepted {
                     Ok((stream, address)) => {
+                        scarcity.is_over();
                         connections.spawn(serve(front.clone(), stream, address, surroundings.clone(), stopped.clone()));
                     }
                     Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
-                        // Out of files, most likely. Connections that end will give some back.
-                        tracing::warn!(%error, "cannot accept connections");
+                        let pause = scarcity.strikes(&tcp, &error).await;
                         tokio::select! {
-                            () = sleep(ACCEPT_PAUSE) => {}
+                            () = sleep(pause) => {}
                             grace = &mut until_stopped => break grace,
                         }
                     }
@@ -198,6 +200,7 @@ async fn serve<F: Front>(
 ) {
     // Small packets must not wait for the peer's acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
+    give_up_after(&stream, front.config().write_timeout);
     let Surroundings { tls, fallback } = surroundings;
     let ends = Ends { client: Some(address), server: stream.local_addr().ok(), secure: tls.is_some() };
     let Some(tls) = tls else { return serve_http(front, stream, ends, fallback, stopped).await };
@@ -245,14 +248,27 @@ async fn respond<F: Front>(
     ends: Ends,
     fallback: Option<Arc<dyn Fallback>>,
 ) -> Result<http::Response<Either<Full<Bytes>, VisitorBody>>, Infallible> {
-    if request::is_ours(service::target(&request), &front.config()) {
+    let config = front.config();
+    if config.ready_path.as_deref() == Some(request.uri().path()) {
+        return Ok(service::render(readiness(front.is_ready())).map(Either::Left));
+    }
+    if request::is_ours(service::target(&request), &config) {
         let peer = Peer { address: ends.client.map(|client| client.ip().to_canonical()), secure: ends.secure };
         return Ok(service::answer(front, request, peer).await.map(Either::Left));
     }
     Ok(match fallback {
         Some(fallback) => fallback::answer(fallback, request, ends).await.map(Either::Right),
-        None => service::render(not_found(front.config().dialect)).map(Either::Left),
+        None => service::render(not_found(config.dialect)).map(Either::Left),
     })
+}
+
+/// Has the kernel end a connection whose peer has not acknowledged anything for twice the write timeout: one that has vanished
+/// is not noticed otherwise where nothing of ours waits for it. The second line: our own clock, which knows a reason, goes first.
+pub(crate) fn give_up_after(stream: &TcpStream, time: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(time.saturating_mul(2)));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, time);
 }
 
 #[cfg(test)]

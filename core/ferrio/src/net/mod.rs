@@ -19,6 +19,7 @@ pub mod files;
 pub mod listener;
 pub mod refusal;
 pub mod request;
+mod scarcity;
 pub mod service;
 pub mod tls;
 pub mod websocket;
@@ -45,6 +46,17 @@ pub use crate::lane::HostLink;
 pub trait Front: Clone + Send + Sync + 'static {
     /// The configuration, for the matching of paths and for the limits of a listener. It may change.
     fn config(&self) -> Arc<Config>;
+
+    /// Waits until the server takes more from clients, if it does not: carriers that can wait do so before they hand over a
+    /// request that brings something, or opens a session.
+    fn open(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// Whether newcomers are let in.
+    fn is_ready(&self) -> bool {
+        true
+    }
 
     /// A plain request on our path.
     ///

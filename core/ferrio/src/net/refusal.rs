@@ -67,6 +67,13 @@ pub enum Refusal {
         /// The revision asked for.
         revision: Revision,
     },
+    /// The server lets nobody in, for now. None of the originals' reasons.
+    Unavailable {
+        /// Why.
+        why: Unavailable,
+        /// Seconds after which the client may try again.
+        retry_after: u64,
+    },
     /// Python dialect: the origin is not among the allowed ones.
     ForeignOrigin {
         /// The header.
@@ -78,6 +85,48 @@ pub enum Refusal {
     MethodNotFound,
     /// Python dialect: a plain request for a session that lives on a WebSocket.
     Upgraded,
+}
+
+/// Why nobody is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// As many connections as there may be.
+    Connections,
+    /// As many connections that have not joined a namespace as there may be.
+    Handshakes,
+    /// This address has opened too many sessions.
+    Address,
+    /// The server is about to end.
+    ShuttingDown,
+}
+
+impl Unavailable {
+    /// The status of the answer.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Address => 429,
+            Self::Connections | Self::Handshakes | Self::ShuttingDown => 503,
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::Connections => "Too many connections",
+            Self::Handshakes => "Too many handshakes",
+            Self::Address => "Too many sessions from this address",
+            Self::ShuttingDown => "Server shutting down",
+        }
+    }
+
+    /// As the `context` of `connection_error` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "TOO_MANY_CONNECTIONS",
+            Self::Handshakes => "TOO_MANY_HANDSHAKES",
+            Self::Address => "TOO_MANY_SESSIONS",
+            Self::ShuttingDown => "SERVER_SHUTTING_DOWN",
+        }
+    }
 }
 
 impl Refusal {
@@ -97,7 +146,7 @@ impl Refusal {
             | Self::ForeignOrigin { .. }
             | Self::BadJsonpIndex
             | Self::Upgraded => 3,
-            Self::Forbidden { .. } => 4,
+            Self::Forbidden { .. } | Self::Unavailable { .. } => 4,
             Self::UnsupportedProtocol { .. } => 5,
         }
     }
@@ -145,6 +194,11 @@ impl Refusal {
             Self::IdGeneration { error } => json!({ "name": "ID_GENERATION_ERROR", "error": error }),
             Self::Middleware => json!({ "name": "MIDDLEWARE_FAILURE" }),
             Self::Forbidden { message } => json!({ "message": message }),
+            Self::Unavailable { why, retry_after } => json!({
+                "name": why.name(),
+                "message": why.message(),
+                "retryAfter": retry_after,
+            }),
             Self::UnsupportedProtocol { revision } => json!({ "protocol": number(*revision) }),
             Self::ForeignOrigin { origin } => json!({ "name": "INVALID_ORIGIN", "origin": origin }),
             Self::BadJsonpIndex | Self::MethodNotFound | Self::Upgraded => json!({}),
@@ -156,6 +210,7 @@ impl Refusal {
         match self {
             Self::Forbidden { message: Some(message) } if !message.is_empty() => Cow::Borrowed(message),
             Self::BadUpgrade { message } => Cow::Borrowed(message),
+            Self::Unavailable { why, .. } => Cow::Borrowed(why.message()),
             _ => Cow::Borrowed(self.title()),
         }
     }
@@ -168,6 +223,7 @@ impl Refusal {
             Self::ForeignOrigin { origin } => return Cow::Owned(format!("{origin} is not an accepted origin.")),
             Self::Forbidden { message: Some(message) } if !message.is_empty() => message,
             Self::BadUpgrade { message } => message,
+            Self::Unavailable { why, .. } => why.message(),
             Self::UnknownTransport { .. } | Self::TransportMismatch { .. } => "Invalid transport",
             Self::ProtocolMismatch { .. } | Self::UnsupportedProtocol { .. } => {
                 "The client is using an unsupported version of the Socket.IO or Engine.IO protocols"

@@ -99,6 +99,10 @@ where
     B::Data: Send,
 {
     let head = head(&request, peer);
+    // A poll is answered whatever happens: heartbeats go with it.
+    if head.method != "GET" || !head.target.contains("sid=") {
+        front.open().await;
+    }
     if websocket::is_upgrade(&head) {
         let upgrade = hyper::upgrade::on(&mut request);
         return answer_upgrade(front, head, upgrade).await;

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod acks;
+mod admission;
 mod connect;
 mod disconnect;
+mod drain;
 mod events;
 mod limits;
 mod misdeeds;

@@ -185,6 +185,18 @@ impl Client {
         while self.next().is_some() {}
     }
 
+    /// The server closes the connection with a word; its code and text.
+    pub(crate) fn expect_close_frame(&mut self) -> (u16, String) {
+        loop {
+            match self.socket.read().expect("a close frame") {
+                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
+                Message::Text(text) if text == "2" => self.send("3"),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("expected a close frame with a code, got {other:?}"),
+            }
+        }
+    }
+
     /// Goes away without a word.
     pub(crate) fn vanish(self) {
         drop(self);

@@ -4,6 +4,7 @@
 //!  v4 server   Quiet ──interval──▶ ping sent: Awaiting ──pong──▶ Quiet
 //!                                      │ other packet: wait once more
 //!                                      └──timeout──▶ dead
+//!                                         (noticed late: not before the peer had as long again, once)
 //!  v4 client, v3 server   Listening ──nothing for interval + timeout──▶ dead
 //!  v3 client   as v4 server, with the roles of ping and pong the same: it sends the pings
 //! ```
@@ -23,9 +24,9 @@ enum State {
     /// We ping at this time.
     Quiet { ping_at: Instant },
     /// Our ping went out.
-    Awaiting { until: Instant, extended: bool },
+    Awaiting { sent: Instant, until: Instant, extended: bool, excused: bool },
     /// The peer pings.
-    Listening { until: Instant },
+    Listening { until: Instant, excused: bool },
 }
 
 /// What a deadline asks for.
@@ -44,7 +45,7 @@ impl Heartbeat {
 
     /// The side that answers.
     pub(super) fn listening(interval: Duration, timeout: Duration, now: Instant) -> Self {
-        Self { interval, timeout, state: State::Listening { until: now + interval + timeout } }
+        Self { interval, timeout, state: State::Listening { until: now + interval + timeout, excused: false } }
     }
 
     /// Other times, for what begins from now on.
@@ -56,7 +57,7 @@ impl Heartbeat {
     pub(super) fn deadline(&self) -> Instant {
         match self.state {
             State::Quiet { ping_at } => ping_at,
-            State::Awaiting { until, .. } | State::Listening { until } => until,
+            State::Awaiting { until, .. } | State::Listening { until, .. } => until,
         }
     }
 
@@ -64,41 +65,77 @@ impl Heartbeat {
     pub(super) fn dead_at(&self) -> Instant {
         match self.state {
             State::Quiet { ping_at } => ping_at + self.timeout,
-            State::Awaiting { until, .. } | State::Listening { until } => until,
+            State::Awaiting { until, .. } | State::Listening { until, .. } => until,
         }
     }
 
     /// The clock says `now`.
     pub(super) fn tick(&mut self, now: Instant) -> Beat {
-        match self.state {
-            State::Quiet { ping_at } if now >= ping_at => {
-                self.state = State::Awaiting { until: now + self.timeout, extended: false };
+        match &mut self.state {
+            State::Quiet { ping_at } if now >= *ping_at => {
+                let until = now + self.timeout;
+                self.state = State::Awaiting { sent: now, until, extended: false, excused: false };
                 Beat::Ping
             }
-            State::Awaiting { until, .. } | State::Listening { until } if now >= until => Beat::Dead,
+            State::Awaiting { until, excused, .. } | State::Listening { until, excused } if now >= *until => {
+                // We have slept (no CPU, a suspended machine): its answer may be here, and not read yet.
+                let late = now - *until;
+                if late < LATE || *excused {
+                    return Beat::Dead;
+                }
+                *excused = true;
+                *until = now + late.min(self.timeout);
+                Beat::Nothing
+            }
             State::Quiet { .. } | State::Awaiting { .. } | State::Listening { .. } => Beat::Nothing,
+        }
+    }
+
+    /// We do not listen: that nothing comes means nothing, and the peer needs its pings all the same. With `once` we did not
+    /// until a moment ago, which excuses a peer once.
+    pub(super) fn excuse(&mut self, once: bool, now: Instant) {
+        match &mut self.state {
+            State::Awaiting { sent, until, .. } if now >= *until && !once => {
+                self.state = State::Quiet { ping_at: now.max(*sent + self.interval) };
+            }
+            State::Awaiting { until, excused, .. } | State::Listening { until, excused } => {
+                if now >= *until && !(once && *excused) {
+                    *excused = true;
+                    *until = now + self.timeout;
+                }
+            }
+            State::Quiet { .. } => {}
         }
     }
 
     /// A pong came. One that nobody asked for changes nothing.
     pub(super) fn pong(&mut self, now: Instant) {
-        if let State::Awaiting { .. } = self.state {
-            self.state = State::Quiet { ping_at: now + self.interval };
+        if let State::Awaiting { sent, .. } = self.state {
+            // One that we heard late: the peer has counted from our last ping, and would not live to see the next in its time.
+            let late = now >= sent + self.timeout;
+            self.state = State::Quiet { ping_at: if late { now } else { now + self.interval } };
         }
     }
 
     /// Any other packet came: the peer lives, but that is no reason to wait for its pong forever (engine.io 6.6.12).
     pub(super) fn sign_of_life(&mut self, now: Instant) {
         match &mut self.state {
-            State::Awaiting { until, extended: extended @ false } => {
+            // What a peer has sent while we did not listen stands before its pong: as long as it comes, so may that.
+            State::Awaiting { until, extended, excused, .. } if !*extended || *excused => {
                 *until = now + self.timeout;
                 *extended = true;
             }
-            State::Listening { until } => *until = now + self.interval + self.timeout,
+            State::Listening { until, excused } => {
+                *until = now + self.interval + self.timeout;
+                *excused = false;
+            }
             State::Awaiting { .. } | State::Quiet { .. } => {}
         }
     }
 }
+
+/// A clock that strikes so late has slept; less is the ordinary lateness of timers.
+const LATE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +175,62 @@ mod tests {
         beat.sign_of_life(start + Duration::from_secs(40));
         assert_eq!(beat.deadline(), start + Duration::from_secs(50));
         assert_eq!(beat.tick(start + Duration::from_secs(50)), Beat::Dead);
+    }
+
+    #[test]
+    fn who_slept_listens_once_more() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::pinging(INTERVAL, TIMEOUT, start);
+        assert_eq!(beat.tick(start + INTERVAL), Beat::Ping);
+        let woken = start + INTERVAL + TIMEOUT + Duration::from_secs(2);
+        assert_eq!(beat.tick(woken), Beat::Nothing);
+        assert_eq!(beat.deadline(), woken + Duration::from_secs(2));
+        // Once: a peer does not live on because we sleep again and again.
+        assert_eq!(beat.tick(woken + Duration::from_secs(10)), Beat::Dead);
+        beat.pong(woken);
+        assert_eq!(beat.tick(woken + INTERVAL), Beat::Ping);
+        assert_eq!(beat.tick(woken + INTERVAL + TIMEOUT), Beat::Dead);
+    }
+
+    #[test]
+    fn a_long_sleep_gives_no_more_than_the_timeout() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::listening(INTERVAL, TIMEOUT, start);
+        let woken = start + Duration::from_secs(3600);
+        assert_eq!(beat.tick(woken), Beat::Nothing);
+        assert_eq!(beat.tick(woken + TIMEOUT), Beat::Dead);
+    }
+
+    #[test]
+    fn who_does_not_listen_counts_nobody_dead() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::pinging(INTERVAL, TIMEOUT, start);
+        assert_eq!(beat.tick(start + INTERVAL), Beat::Ping);
+        // The peer has its pings as ever, and is asked for nothing.
+        for round in 1..10 {
+            let ping = start + INTERVAL * round;
+            beat.excuse(false, ping + TIMEOUT);
+            assert_eq!(beat.tick(ping + TIMEOUT), Beat::Nothing);
+            assert_eq!(beat.deadline(), ping + INTERVAL);
+            assert_eq!(beat.tick(ping + INTERVAL), Beat::Ping);
+        }
+        // Once we listen, it is given one more chance, for what it has sent may not have been read.
+        let heard = start + INTERVAL * 10 + TIMEOUT;
+        beat.excuse(true, heard);
+        assert_eq!(beat.tick(heard), Beat::Nothing);
+        beat.excuse(true, heard + TIMEOUT);
+        assert_eq!(beat.tick(heard + TIMEOUT), Beat::Dead);
+    }
+
+    #[test]
+    fn an_answer_heard_late_is_followed_by_a_ping() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::pinging(INTERVAL, TIMEOUT, start);
+        assert_eq!(beat.tick(start + INTERVAL), Beat::Ping);
+        let heard = start + INTERVAL + TIMEOUT;
+        beat.excuse(true, heard);
+        beat.pong(heard);
+        assert_eq!(beat.tick(heard), Beat::Ping);
     }
 
     #[test]
