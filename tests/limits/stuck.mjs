@@ -6,7 +6,7 @@ import { startFace } from "../harness/face.mjs";
 import { joined } from "./peer.mjs";
 
 /** The long form of the specification is a minute: FERRIO_TEST_STUCK=60000. */
-const STUCK = Number(process.env.FERRIO_TEST_STUCK ?? 4000);
+const STUCK = Number(process.env.FERRIO_TEST_STUCK ?? 8000);
 const MAILBOX = 256 << 10;
 const FLOODERS = 8;
 
@@ -16,8 +16,8 @@ export const faces = ({ name }) => name !== "rust";
 
 export async function play(face, within) {
   process.env.FERRIO_TEST_LIMITS = JSON.stringify({ mailboxBytes: MAILBOX });
-  // Intervals of 300 ms: a client that hears nothing for a second goes away, and so does the server's side of it.
-  const server = await startFace(face, "quick");
+  // A client that hears nothing for three seconds goes away, and so does the server's side of it.
+  const server = await startFace(face, "brisk");
   delete process.env.FERRIO_TEST_LIMITS;
   const own = face.name === "python-native" || face.name === "python-hosted";
   // Where the host has the port, whoever polls waits for the host: nobody else could answer.
@@ -62,7 +62,8 @@ export async function play(face, within) {
     assert.deepEqual(reasons, []);
   } catch (error) {
     // Who was dropped, and why, is what one wants to know.
-    const reasons = await within(new Promise((resolve) => sockets[0].emit("reasons", resolve)), "the reasons").catch(() => []);
+    const asks = joined(server.port).then((peer) => peer.ask('["reasons"]'));
+    const reasons = await within(asks, "the reasons").catch(() => "nothing");
     throw new Error(`${error.message} ${JSON.stringify([lost, reasons])}`);
   } finally {
     for (const socket of sockets) socket.disconnect();

@@ -57,10 +57,12 @@ struct Sockets {
     over: bool,
 }
 
-/// The session, its entry with the clock, and the place it takes.
+/// The session, its entries with the clock, and the place it takes.
 struct Driven {
     session: Session,
     armed: Option<Key>,
+    /// Somebody will look whether its peer takes anything.
+    looked_after: Option<Key>,
     place: Option<Admitted>,
 }
 
@@ -94,7 +96,7 @@ impl Connection {
             base64: outbound.base64(),
             watched: AtomicBool::new(session.is_watched()),
             hub,
-            driven: Mutex::new(Driven { session, armed: None, place: Some(place) }),
+            driven: Mutex::new(Driven { session, armed: None, looked_after: None, place: Some(place) }),
             outbound: Mutex::new(outbound),
             backlog: Backlog::default(),
             held: AtomicBool::new(false),
@@ -430,13 +432,14 @@ impl Connection {
             self.handle(Input::Closed { via: Via::Main, cause: Cause::Slow(detail.into()) });
             return;
         }
-        // It may be long gone by then.
-        let connection = Arc::downgrade(self);
-        self.hub.clock.schedule(end, move || {
-            if let Some(connection) = connection.upgrade() {
+        let mut driven = self.driven.lock();
+        if driven.place.is_some() {
+            let connection = Arc::clone(self);
+            driven.looked_after = Some(self.hub.clock.schedule(end, move || {
+                connection.driven.lock().looked_after = None;
                 connection.look_after();
-            }
-        });
+            }));
+        }
     }
 
     // What sockets ask for.
@@ -534,7 +537,7 @@ impl Connection {
                 aftermath.flush = true;
             }
             Output::Gone => {
-                if let Some(key) = driven.armed.take() {
+                for key in driven.armed.take().into_iter().chain(driven.looked_after.take()) {
                     self.hub.clock.cancel(key);
                 }
                 self.hub.forget(&self.sid);
