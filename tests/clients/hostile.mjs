@@ -188,7 +188,8 @@ const CASES = {
     for (let n = 0; n < 3; n++) {
       await client.next("connect");
       const { reason } = await client.next("disconnect");
-      assert.equal(reason, "ping timeout");
+      // python-socketio has one word for both.
+      assert.match(reason, /^(ping timeout|transport error)$/);
     }
     client.disconnect();
     await enemy.close();

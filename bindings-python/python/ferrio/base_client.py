@@ -17,6 +17,7 @@ import contextlib
 import itertools
 import logging
 import random as chance
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -51,6 +52,13 @@ def delays(
         # Beyond any float it is the longest anyway.
         delay = min(first * 2 ** min(doubled, 1000), longest)
         yield delay + randomization_factor * (2 * random() - 1)
+
+
+class Attempt:
+    """One attempt to connect."""
+
+    #: It has led to a connection, all its namespaces included.
+    arrived = False
 
 
 class BaseClient(Listeners, ClientCore):
@@ -146,6 +154,10 @@ class BaseClient(Listeners, ClientCore):
         self.failed_namespaces = []
         self._state = "disconnected"
         self._reconnect_task: Any = None
+        #: To connect: under way, or the last one.
+        self._attempt = Attempt()
+        self._lost_again = False
+        self._returning = threading.Lock()
         # What somebody waits for: a connection that is being made, its move to a WebSocket, an answer of the server's to
         # CONNECT, the end of the connection, of everything that it leads to, and of the attempts to come back.
         self._opening: Any = None
@@ -288,34 +300,37 @@ class BaseClient(Listeners, ClientCore):
         names = _options.transports(transports)
         self.namespaces = {}
         self.failed_namespaces = []
+        attempt = self._attempt = Attempt()
         try:
             await self._open(real_url, real_headers or {}, names, socketio_path)
         except _dial.Unopened as error:
             for namespace in self.connection_namespaces:
                 await self._trigger("connect_error", namespace, error.told)
-            if retry:
-                await self._come_back()
-                if self.connected:
-                    return
+            if retry and await self._go_on_trying():
+                return
             raise exceptions.ConnectionError(error.message) from error
         try:
             if wait:
-                await self._all_answered(wait_timeout)
-            if self._state != "connected" or (wait and set(self.namespaces) != set(self.connection_namespaces)):
+                await self._all_answered(attempt, wait_timeout)
+            elif self._state == "connected":
+                self._arrive()
+            if not attempt.arrived:
                 failed = ", ".join(self.failed_namespaces)
                 what = (
                     f"One or more namespaces failed to connect: {failed}" if failed else "Unexpected connection error"
                 )
                 await self._end(Reason.CLIENT_DISCONNECT)
+                if retry and not failed and await self._go_on_trying():
+                    return
                 raise exceptions.ConnectionError(what)
         except BaseException:
-            self._abandon()
+            if not attempt.arrived:
+                self._abandon()
             raise
-        self.connected = True
-        if self._state != "connected":
-            # It has ended just now, in another thread, which saw nobody who was connected.
-            self.connected = False
-            raise exceptions.ConnectionError("Unexpected connection error")
+
+    def _arrive(self) -> None:
+        """The client is connected, from here on: the end of the connection is told, and followed by attempts to come back."""
+        self._attempt.arrived = self.connected = True
         self._is_here()
 
     def _wanted(self, namespaces: str | list[str] | None) -> list[str]:
@@ -367,9 +382,10 @@ class BaseClient(Listeners, ClientCore):
             self._lost()
             self._settle(over, None)
 
-    async def _all_answered(self, timeout: float) -> None:
+    async def _all_answered(self, attempt: Attempt, timeout: float) -> None:
         """Waits until every namespace has let us in or not, or none of them has answered for a time."""
-        while True:
+        # All may have, and the connection have ended, and a next attempt have begun.
+        while self._attempt is attempt and not attempt.arrived:
             answered = self._answered = self._new_future()
             waiting = len(self.connection_namespaces) - len(self.namespaces) - len(self.failed_namespaces)
             if waiting <= 0 or self._state != "connected" or not await self._until(answered, timeout):
@@ -421,6 +437,9 @@ class BaseClient(Listeners, ClientCore):
                         self._report(error, event)
             await self._trigger("connect", namespace)
         finally:
+            everywhere = set(self.namespaces) == set(self.connection_namespaces)
+            if everywhere and not self._attempt.arrived and self._state == "connected":
+                self._arrive()
             self._settle(self._answered, None)
 
     async def _on_refused(self, namespace: str, data: Any) -> None:
@@ -468,9 +487,8 @@ class BaseClient(Listeners, ClientCore):
                 await self._tell_all_gone(reason, final=not comes_back)
         finally:
             self._lost()
-            if comes_back and self._reconnect_task is None:
-                self._back = self._new_future()
-                self._reconnect_task = self._in_background(self._return)
+            if comes_back:
+                self._begin_to_return()
             self._settle(over, None)
 
     # ---- the end
@@ -532,16 +550,38 @@ class BaseClient(Listeners, ClientCore):
 
     # ---- coming back
 
+    def _begin_to_return(self) -> None:
+        with self._returning:
+            if self._reconnect_task is not None:
+                # It has just been back, and its task does not know yet that it is not any more.
+                self._lost_again = True
+                return
+            self._back, self._abort = self._new_future(), self._new_future()
+            self._reconnect_task = self._in_background(self._return)
+
     async def _return(self) -> None:
         """The task of a client that has lost its connection."""
         try:
-            await self._come_back()
+            abort = self._abort
+            while True:
+                # If it was given up meanwhile, this says so to the handlers, and no more.
+                await self._come_back(abort)
+                with self._returning:
+                    if not self._lost_again:
+                        self._reconnect_task = None
+                        break
+                    self._lost_again = False
         finally:
-            self._reconnect_task = None
+            self._reconnect_task, self._lost_again = None, False
             self._settle(self._back, None)
 
-    async def _come_back(self) -> None:
-        abort = self._abort = self._new_future()
+    async def _go_on_trying(self) -> bool:
+        """As if a connection had been there and were lost. Whether there is one then."""
+        self._abort = self._new_future()
+        await self._come_back(self._abort)
+        return self.connected
+
+    async def _come_back(self, abort: Any) -> None:
         longest, factor = self.reconnection_delay_max, self.randomization_factor
         pauses = delays(self.reconnection_delay, longest, factor, self._random or chance.random)
         for attempt, delay in enumerate(pauses, 1):
@@ -593,10 +633,8 @@ class BaseClient(Listeners, ClientCore):
                 return
 
     async def _shutdown(self) -> None:
-        if self.connected:
-            await self._disconnect()
-        elif self._reconnect_task is not None:
-            self._give_up()
+        await self._disconnect()
+        if self._reconnect_task is not None:
             await self._until(self._back)
 
     # ---- out

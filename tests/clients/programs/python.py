@@ -10,7 +10,9 @@ import importlib
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +21,7 @@ MODULE = os.environ.get("FERRIO_TEST_MODULE", "ferrio")
 ORIGINAL = MODULE == "socketio"
 #: `Client` instead of `AsyncClient`.
 THREADS = False
+SPEAKING = threading.Lock()
 socketio: Any = importlib.import_module(MODULE)
 
 #: What neither client has: a connection for several clients is one client with several namespaces, the answer to an
@@ -35,7 +38,10 @@ OPTIONS = {
 
 
 def tell(client: str | None, event: str, **more: Any) -> None:
-    print(json.dumps({"client": client, "event": event, **more}), flush=True)
+    line = json.dumps({"client": client, "event": event, **more})
+    # Several threads tell.
+    with SPEAKING:
+        print(line, flush=True)
 
 
 def outward(value: Any) -> Any:
@@ -220,6 +226,8 @@ async def main() -> None:
     print(json.dumps({"ready": True, "cannot": CANNOT if ORIGINAL else ALWAYS}), flush=True)
     program = Program()
     loop = asyncio.get_running_loop()
+    # Each call of a client for threads may wait in one.
+    loop.set_default_executor(ThreadPoolExecutor(256))
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         if not await program.carry_out(json.loads(line)):
             break

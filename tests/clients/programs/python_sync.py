@@ -7,6 +7,8 @@ import asyncio
 import python
 
 python.THREADS = True
+# Handlers start in the order of the events; one that has not ended within a millisecond goes on beside the next.
+python.ALWAYS.append("order")
 
 if __name__ == "__main__":
     asyncio.run(python.main())

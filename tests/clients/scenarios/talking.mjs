@@ -86,4 +86,9 @@ export default {
 
 const isQuestion = ({ args }) => args[0] === "question";
 
-export const needs = { "answers later": ["answer"], "volatile events arrive while nothing is in their way": ["volatile"] };
+export const needs = {
+  "answers later": ["answer"],
+  "volatile events arrive while nothing is in their way": ["volatile"],
+  "a burst comes in order": ["order"],
+  "keeps the order while it upgrades": ["order"],
+};
