@@ -46,10 +46,15 @@ module.exports = ({ Server }) => {
   });
 };
 
+let gc;
+
 /** Collects the garbage, which needs a flag that not every Node takes from its environment. */
 function collect() {
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
+  if (!gc) {
+    setFlagsFromString("--expose-gc");
+    gc = runInNewContext("gc"); // once: a context is large
+  }
+  gc();
 }
 
 function serve(io, socket, reasons, lives) {

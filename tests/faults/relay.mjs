@@ -31,12 +31,15 @@ export class Relay {
   over = false;
 
   #accept(client) {
-    if (this.over) return client.resetAndDestroy();
-    const server = connect({ host: "127.0.0.1", port: this.#target, noDelay: true, allowHalfOpen: true });
+    if (this.over) return reset([client]);
+    // Thousands of connections a minute would use up the ports of one address.
+    const localAddress = process.platform === "linux" ? `127.0.0.${2 + Math.floor(Math.random() * 250)}` : undefined;
+    const server = connect({ host: "127.0.0.1", port: this.#target, localAddress, noDelay: true, allowHalfOpen: true });
     const pair = [client, server];
     this.#pairs.add(pair);
+    const closed = () => pair.every((socket) => socket.destroyed) && this.#pairs.delete(pair);
     for (const [from, to, way] of [[client, server, "up"], [server, client, "down"]]) {
-      from.on("error", () => reset(pair)).on("close", () => this.#pairs.delete(pair));
+      from.on("error", () => reset(pair)).on("close", closed);
       void this.#pass(from, to, way).catch(() => reset(pair));
     }
   }
@@ -66,7 +69,16 @@ export class Relay {
 }
 
 function reset(pair) {
-  for (const socket of pair) if (!socket.destroyed) socket.resetAndDestroy();
+  for (const socket of pair) {
+    const handle = socket._handle;
+    // Not by `resetAndDestroy`, which ends the stream before: a FIN would come first. Where one is on its way there is no reset,
+    // and Node loses a handle of which it is asked.
+    if (handle && !socket.connecting && !socket.writableEnded) {
+      socket._handle = null;
+      handle.reset(() => {});
+    }
+    socket.destroy();
+  }
 }
 
 /** Written means handed to the kernel, so that the next slice is a segment of its own. */

@@ -112,7 +112,7 @@ export class Peer {
   #poll() {
     this.#polling ??= request(this.#at, "GET", this.#path("polling"), { headers: this.#headers }).answer.then((answer) => {
       this.#polling = null;
-      if (answer.status !== 200) return this.#arrived({ closed: answer.status });
+      if (answer.status !== 200) return this.#arrived({ closed: answer.status, error: answer.error });
       for (const item of decodePayload(answer, this.#eio)) this.#arrived(item);
       this.#waiting?.();
     });

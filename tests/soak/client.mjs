@@ -1,7 +1,9 @@
 // A Socket.IO client in a dozen calls, on the harness's peer: cheap enough for tens of thousands of lives, and free to leave
 // in every way that clients leave.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Peer } from "../harness/peer.mjs";
 
+const OPENED = new AsyncLocalStorage();
 const PATIENCE = 60_000; // the machine may be busy; nothing here judges time
 
 export class Client {
@@ -23,6 +25,7 @@ export class Client {
   constructor(at, { transport = "websocket", ...options } = {}) {
     this.#peer = new Peer(at, options);
     this.#transport = transport;
+    OPENED.getStore()?.add(this);
   }
 
   /** Opens the session and joins `/`. */
@@ -33,6 +36,17 @@ export class Client {
     this.#reading = this.#read();
     await this.join("/");
     return this;
+  }
+
+  /** Runs `what`; if it fails, the clients that it has opened are let go of, for it will not do that any more. */
+  static async together(what) {
+    const opened = new Set();
+    try {
+      return await OPENED.run(opened, what);
+    } catch (error) {
+      for (const client of opened) client.drop();
+      throw error;
+    }
   }
 
   static open(at, options) {
@@ -123,7 +137,7 @@ export class Client {
     while (!this.closed) {
       const packet = await this.#peer.next(PATIENCE);
       if (packet === null) continue;
-      if (typeof packet === "object" && "closed" in packet) this.#ended(packet.closed);
+      if (typeof packet === "object" && "closed" in packet) this.#ended(packet.error ?? packet.closed);
       else this.#arrived(packet);
     }
   }

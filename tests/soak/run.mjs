@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
     rate: { type: "string", default: "5" }, // lives a second that begin on each face
     residents: { type: "string", default: "20" },
     results: { type: "string" },
+    samples: { type: "string" }, // all that was measured, as JSON
   },
 });
 
@@ -32,6 +33,7 @@ const outcomes = await Promise.all(options.face.map((name) => soak(findFace(name
 const text = table(outcomes, { seconds: SECONDS, warm: WARM, rate: Number(options.rate), residents: Number(options.residents) });
 console.log(text);
 if (options.results) writeFileSync(options.results, text);
+if (options.samples) writeFileSync(options.samples, JSON.stringify(outcomes));
 const failed = outcomes.filter(({ faults }) => faults.length > 0);
 for (const { face, faults } of failed) console.log(`FAIL ${face}\n     ${faults.slice(0, 20).join("\n     ")}`);
 console.log(`soak: ${outcomes.length - failed.length} passed, ${failed.length} failed`);
@@ -81,7 +83,7 @@ async function crowd(server, can, outcome) {
 
 async function one(life, server, can, outcome) {
   try {
-    await life(server.port, can);
+    await Client.together(() => life(server.port, can));
     outcome.lives++;
   } catch (error) {
     outcome.faults.push(`${life.name}: ${error.message}`);
