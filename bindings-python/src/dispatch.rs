@@ -202,7 +202,7 @@ pub(crate) fn prepare<'py>(core: &Bound<'py, ServerCore>, event: Event) -> PyRes
         Event::Disconnect { socket, .. } => presence::disconnect(core, socket, event),
         Event::Open { conn, sid, request, head, transport, .. } => {
             presence::open(core, conn, &sid, request.map(|request| request.0), head.as_deref())?;
-            presence::watch(core, conn, &sid, transport).map(|()| None)
+            presence::tell_open(core, &sid, transport).map(|()| None)
         }
         Event::Close { conn, .. } => presence::close(core, conn).map(|()| None),
         Event::Ack { ack, socket, payload } => answers::ack_came(core, ack.0, socket, &payload),

@@ -216,12 +216,11 @@ pub(crate) fn open(
     Ok(())
 }
 
-/// Asks the engine for every packet of a connection, if they are logged. The first has gone by then.
-pub(crate) fn watch(core: &Bound<'_, ServerCore>, conn: ConnId, sid: &Text, transport: Transport) -> PyResult<()> {
+/// Tells of the first packet of a connection, which the engine does not, if packets are logged.
+pub(crate) fn tell_open(core: &Bound<'_, ServerCore>, sid: &Text, transport: Transport) -> PyResult<()> {
     if !core.get().logs_packets.load(Ordering::Relaxed) {
         return Ok(());
     }
-    send(core, Command::Watch { conn, on: true }, 0)?;
     core.call_method1(intern!(core.py(), "_log_open"), (&**sid, transport == Transport::WebSocket)).map(drop)
 }
 

@@ -381,7 +381,8 @@ class BaseServer(ServerListeners):
             self._manager_initialized = True
             self.manager.initialize()
         limits = {"packetsPerPayload": Payload.max_decode_packets}
-        return _options.dump(self._options | {"path": self._path, "limits": limits})
+        watch = self._logs_packets
+        return _options.dump(self._options | {"path": self._path, "limits": limits, "watch": watch})
 
     # ---- called by the engine
 
@@ -415,7 +416,8 @@ class BaseServer(ServerListeners):
         """Called by the engine for every packet, if they are logged. Those of an upgrade are not."""
         way = "Sending" if sent else "Received"
         if kind in (PING, PONG, MESSAGE, CLOSE) and data != "probe":
-            data = data if sent or kind == MESSAGE else data or ""
+            if kind != MESSAGE:
+                data = data or (None if sent else "")
             self._engineio_logger.info("%s: %s packet %s data %s", eio_sid, way, packet_names[kind], data)
 
     def _on_refused(self, code: int, message: str) -> None:

@@ -8,11 +8,14 @@ class Lines(logging.Handler):
     def __init__(self, stage):
         super().__init__()
         self.lines = []
+        self.heartbeats = set()
 
     def emit(self, record):
         line = record.getMessage()
-        # The end of a connection has no certain place among them.
-        if ": " in line and not re.search("packet (PING|PONG|NOOP|CLOSE)", line):
+        # Neither the end of a connection nor its heartbeats have a certain place among them.
+        if "packet P" in line:
+            self.heartbeats.add(line)
+        elif ": " in line and not re.search("packet (NOOP|CLOSE)", line):
             self.lines.append((record.levelname, line))
 
 
@@ -21,7 +24,7 @@ def options(stage):
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.handlers = [Lines(stage)]
-    return {"engineio_logger": logger}
+    return {"engineio_logger": logger, "ping_interval": 1}
 
 
 def serve(sio, stage):
@@ -42,6 +45,10 @@ async def play(stage, sio):
         client = await stage.client("a", transports=transports)
         stage.name(client.eio.sid, "session")
         stage.say(await client.call("echo", (1, b"x")), await client.next())
+        while not any("PONG" in line for line in lines.heartbeats):
+            await stage.do(sio.sleep, 0.05)
+        stage.say(*sorted(lines.heartbeats))
+        lines.heartbeats.clear()
         await client.disconnect()
         stage.say(await stage.get())
         for level, line in lines.lines:
