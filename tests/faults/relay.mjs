@@ -31,7 +31,10 @@ export class Relay {
   over = false;
 
   #accept(client) {
-    if (this.over) return reset([client]);
+    if (this.over) {
+      client.on("error", () => {});
+      return reset([client]);
+    }
     // Thousands of connections a minute would use up the ports of one address.
     const localAddress = process.platform === "linux" ? `127.0.0.${2 + Math.floor(Math.random() * 250)}` : undefined;
     const server = connect({ host: "127.0.0.1", port: this.#target, localAddress, noDelay: true, allowHalfOpen: true });

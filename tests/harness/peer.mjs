@@ -4,6 +4,8 @@ import { send as request } from "./http.mjs";
 import { decodePayload, encodePayload, packetOf } from "./payload.mjs";
 import { openWebSocket } from "./websocket.mjs";
 
+const PATIENCE = 30_000; // for what must come; the machine may be busy
+
 export class Peer {
   sid = null;
   socket = null; // the WebSocket, once there is one
@@ -42,7 +44,7 @@ export class Peer {
       if (answer.status !== 200) return void (this.refused = { ...answer, body: answer.body.toString() });
       for (const item of decodePayload(answer, this.#eio)) this.#arrived(item);
     }
-    const text = await this.next(8000);
+    const text = await this.next(PATIENCE);
     if (typeof text !== "string" || text[0] !== "0") throw new Error(`expected an open packet, got ${JSON.stringify(text)}`);
     this.sid = JSON.parse(text.slice(1)).sid;
     return text;
@@ -75,7 +77,7 @@ export class Peer {
     const { socket, refused } = await openWebSocket(this.#at, this.#path("websocket"), { headers: this.#headers, onItem });
     if (refused) throw new Error(`the upgrade was refused with ${refused.status}`);
     socket.send("2probe");
-    if (items.length === 0) await Promise.race([new Promise((resolve) => (wake = resolve)), pause(8000)]);
+    if (items.length === 0) await Promise.race([new Promise((resolve) => (wake = resolve)), pause(PATIENCE)]);
     if (items[0]?.text !== "3probe") throw new Error(`expected 3probe, got ${JSON.stringify(items[0])}`);
     return socket;
   }

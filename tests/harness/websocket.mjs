@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { place } from "./http.mjs";
 
+const PATIENCE = 30_000; // the machine may be busy; only a broken server is waited for so long
 const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 };
 
 /** Asks for an upgrade. Gives `{socket}`, or `{refused: {status, headers, body}}` when the server says no. */
@@ -189,7 +190,7 @@ function readHead(tcp) {
       tcp.resume();
     };
     tcp.on("data", take).on("end", ended).on("error", failed).on("close", ended);
-    tcp.setTimeout(8000, () => finish(() => reject(new Error("no answer to the upgrade request in 8 s"))));
+    tcp.setTimeout(PATIENCE, () => finish(() => reject(new Error(`no answer to the upgrade request in ${PATIENCE / 1000} s`))));
   });
 }
 
