@@ -188,8 +188,8 @@ const CASES = {
     for (let n = 0; n < 3; n++) {
       await client.next("connect");
       const { reason } = await client.next("disconnect");
-      // python-socketio has one word for both.
-      assert.match(reason, /^(ping timeout|transport error)$/);
+      // python-socketio's clients have no word of their own for it.
+      assert.ok(reason === "ping timeout" || (options.client.startsWith("python") && reason === "transport error"), reason);
     }
     client.disconnect();
     await enemy.close();
@@ -254,8 +254,8 @@ const CASES = {
     });
     const client = begin(enemy, WEBSOCKET, { delay: [1, 5] });
     for (let n = 0; n < 300; n++) client.emit("seq", n);
-    // What is on the way when the connection breaks is lost; asked once more, the client is through with the rest.
-    while (!(await client.ask("done").then(() => true, () => false))) await client.next("connect");
+    // What is on the way when the connection breaks is lost; answered once, the client is through with the rest.
+    while (!(await client.askWithin(1000, "done").then(() => true, () => false)));
     const sorted = [...new Set(heard)].sort((a, b) => a - b);
     assert.deepEqual(heard, sorted, "something came twice, or too early");
     client.disconnect();

@@ -71,7 +71,7 @@ let server = await startFace(face);
 let program;
 for (const way of Object.keys(WAYS)) {
   for (const file of files) {
-    const { default: scenarios, needs = {} } = await import(new URL(`scenarios/${file}`, import.meta.url));
+    const { default: scenarios, needs = {}, differs = {} } = await import(new URL(`scenarios/${file}`, import.meta.url));
     for (const [name, play] of Object.entries(scenarios)) {
       const title = `clients: ${options.client} by ${way}: ${name}`;
       if (!title.includes(options.filter)) continue;
@@ -79,6 +79,11 @@ for (const way of Object.keys(WAYS)) {
       const missing = (needs[name] ?? []).find((word) => program.cannot.includes(word));
       if (missing) {
         report.skip(title, `this client has no ${missing}`);
+        continue;
+      }
+      const why = differs[name]?.[options.client];
+      if (why) {
+        report.skip(title, why);
         continue;
       }
       const stage = new Stage(face, server, program, way);

@@ -87,6 +87,12 @@ export default {
   },
 };
 
+export const differs = {
+  "does not come back after it has left": {
+    "python-socketio": "its disconnect() does not end the attempts to come back, which only shutdown() does",
+  },
+};
+
 export const needs = {
   "waits for a server that was killed": ["buffer", "reconnect_attempt"],
   "asks again what was not answered": ["retries"],
