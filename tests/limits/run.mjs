@@ -18,7 +18,7 @@ const { values: options } = parseArgs({
 });
 
 /** What should come has so long to come; nothing is asserted about time. */
-const PATIENCE = 120_000;
+const PATIENCE = 60_000;
 
 const face = findFace(options.face);
 const report = new Report(options.verbose);
