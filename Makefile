@@ -170,7 +170,7 @@ test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients 
 	  node tests/clients/hostile.mjs --client $$client || failed="$$failed $$client-hostile"; for face in $(FACES); do \
 	  node tests/clients/run.mjs --client $$client --face $$face || failed="$$failed $$client-$$face"; done; done; \
 	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
-test-clients: CLIENTS := rust node
+test-clients: CLIENTS := rust node python python-sync
 test-clients: FACES += socketio python-socketio
 
 .PHONY: test-differential

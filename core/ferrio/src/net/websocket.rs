@@ -3,7 +3,7 @@
 //! tungstenite's [`WebSocketContext`] does the reading. It never sees the socket: whoever has received bytes feeds them, and
 //! gets whole messages; answers (pong, close) come out as bytes, to be queued like everything else. Two things it does not
 //! bound are bounded here, by a scanner that follows the frame headers beside it: the fragments of a message and the rate
-//! of control frames. And what is plain does not need it at all ([`plain`]).
+//! of control frames. And what is plain does not need it at all (`plain`).
 //!
 //! A context and its buffer live only from the first byte of a message to the last one: an idle connection has none, and
 //! one that received a megabyte does not keep it.
