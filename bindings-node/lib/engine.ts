@@ -12,6 +12,7 @@ import type { Payload } from "./parser";
 import { CommandKind, type Commands, FlagBits } from "./records";
 import { type EngineOwner, Rounds } from "./rounds";
 import type { Socket } from "./socket";
+import { readStats, type Stats } from "./stats";
 import { Table } from "./table";
 
 /** How packets travel. */
@@ -49,6 +50,8 @@ export class Engine extends Crossing {
   readonly wire = new NativeWire(this);
 
   protected native: NativeEngine | undefined;
+  /** Requests that were refused in JavaScript, by code. */
+  private readonly declined = [0, 0, 0, 0, 0, 0];
   private readonly rounds: Rounds;
   /** A flush has been asked for when this turn of the loop has read everything. */
   private soon = false;
@@ -328,6 +331,17 @@ export class Engine extends Crossing {
   stamp(nsp: string): string | undefined {
     this.flush();
     return this.native?.stamp(nsp) ?? undefined;
+  }
+
+  /** A request was refused before it came here. */
+  decline(code: number): void {
+    this.declined[code]++;
+  }
+
+  /** What was counted. */
+  stats(): Stats {
+    this.flush();
+    return readStats(this.native?.stats(), this.declined);
   }
 
   roomNames(nsp: string): string[] {

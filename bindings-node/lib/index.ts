@@ -16,6 +16,7 @@ export type { DrainOptions, LimitOptions, Rate } from "./limits";
 export type { ServerOptions } from "./options";
 export type { ConnectionStateRecovery, ExpiredSession } from "./recovery";
 export type { Event } from "./socket";
+export type { Stats } from "./stats";
 export { Namespace, Server, Socket };
 
 /** `require("ferrio")(server, options)`: the same as `new Server(server, options)`. */

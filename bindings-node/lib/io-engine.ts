@@ -188,6 +188,7 @@ export class IoEngine extends HeardEmitter {
     done: (refused: Refusal | undefined, sid: string) => void,
   ): void {
     const refuse = (refused: Refusal) => {
+      this.source.current()?.decline(refused.code);
       this._refused(req, refused);
       done(refused, NO_ID);
     };

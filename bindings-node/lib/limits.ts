@@ -8,7 +8,25 @@ export interface Rate {
   burst?: number;
 }
 
-/** How much may wait for a client and for the program, and who may come in. */
+/** What one packet or connection may have in it. An offender's connection is closed. */
+export interface PacketLimits {
+  /** Packets in one POST. 1000. */
+  packetsPerPayload: number;
+  /** Attachments of one packet; together they may have so many times `maxHttpBufferSize`. 10. */
+  attachments: number;
+  /** Time for announced attachments to arrive, in ms. 30000. */
+  reassembly: number;
+  /** Lists and objects in each other. 128. */
+  jsonDepth: number;
+  /** Namespaces one connection may join or ask for. 64. */
+  namespaces: number;
+  /** Bytes of a namespace's name. 512. */
+  namespaceName: number;
+  /** Bytes of an event's name, as it stands in the packet. 1024. */
+  eventName: number;
+}
+
+/** How much may wait for a client and for the program, what a packet may be, and who may come in. */
 export interface LimitOptions {
   /** Bytes waiting for one client above which it counts as slow: `await socket.drain()` waits from there on. 1 MiB. */
   highMark: number;
@@ -23,6 +41,12 @@ export interface LimitOptions {
   writeTimeout: number;
   /** Bytes of events waiting for the JavaScript thread above which the engine stops reading from clients. 8 MiB. */
   mailboxBytes: number;
+  /** What one packet or connection may have in it. */
+  limits: Partial<PacketLimits>;
+  /** Bytes of a request's header block, on a port of the engine's own ({@link ServerOptions.nativeListener}). 16384. */
+  maxHeaderBytes: number;
+  /** Time for a request's headers to arrive, in ms; there too. 10000. */
+  headerTimeout: number;
   /** Connections at once. Who comes then is answered 503 with `Retry-After`. Any number. */
   maxConnections: number;
   /** Connections at once that have not joined their first namespace yet. The same answer. Any number. */
@@ -69,6 +93,9 @@ const LIMITS: readonly (keyof LimitOptions)[] = [
   "slowConsumer",
   "writeTimeout",
   "mailboxBytes",
+  "limits",
+  "maxHeaderBytes",
+  "headerTimeout",
   "maxConnections",
   "maxHandshakes",
   "sessionsPerAddress",

@@ -18,6 +18,8 @@ export interface NativeEngine {
   members(nsp: string, rooms: string[], except: string[]): number[];
   stamp(nsp: string): string | null;
   roomNames(nsp: string): string[];
+  /** What the server has counted, as JSON with the limits' names in snake case. */
+  stats(): string;
   /** Bytes waiting to be sent to a connection. */
   buffered(conn: number): number;
   /** Whether what is sent to a connection now leaves now. */

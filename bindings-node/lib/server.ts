@@ -31,6 +31,7 @@ import { ScriptedClient } from "./scripted/client";
 import { defaultParser, type Encoder, memoryAdapter, type Parser } from "./scripted/packages";
 import type { RawServer, RawSocket } from "./scripted/raw";
 import type { Newcomer, Socket } from "./socket";
+import { readStats, type Stats } from "./stats";
 
 /** Anything with Node's http interface. */
 export type AnyHttpServer = HttpServer | HttpsServer | Http2SecureServer | Http2Server;
@@ -236,6 +237,14 @@ export class Server<
   /** Whether newcomers are let in: not before the server is attached, nor once it drains or closes. Not in socket.io. */
   get ready(): boolean {
     return this._engine?.ready ?? false;
+  }
+
+  /**
+   * The state of the server and what it has counted: refused requests, limits that struck, how connections ended. For a page of
+   * metrics now and then: it asks every connection how much waits for it.
+   */
+  stats(): Stats {
+    return this._engine?.stats() ?? readStats(undefined);
   }
 
   // ---- settings ----

@@ -118,6 +118,12 @@ impl JsEngine {
         self.with(|engine| engine.room_names(&nsp).iter().map(|room| room.as_str().to_owned()).collect())
     }
 
+    /// What the server has counted, as JSON.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> Result<String> {
+        self.with(|engine| engine.stats())
+    }
+
     /// Bytes waiting to be sent to a connection.
     #[napi(catch_unwind)]
     pub fn buffered(&self, conn: f64) -> Result<f64> {

@@ -457,6 +457,11 @@ impl ServerCore {
 
     // ---- who is there
 
+    /// What the server has counted, as JSON; `None` while it is not running.
+    fn _stats(&self, py: Python<'_>) -> Option<String> {
+        self.state.borrow(py).running().ok().map(|running| running.engine.stats())
+    }
+
     /// The rooms a client is in, its own sid among them.
     #[pyo3(signature = (sid, namespace=None))]
     fn rooms<'py>(

@@ -218,3 +218,30 @@ async def test_a_port_of_the_engine_s_tells_whether_it_is_ready(new_server, poll
     assert await ready() == (503, "not ready")
     await patiently(sio.shutdown())
     await patiently(draining)
+
+
+async def test_a_server_counts_what_it_refuses_what_strikes_and_what_ends(new_server, serve, raw):
+    sio = new_server(limits={"json_depth": 3, "event_name": 20})
+    ended = endings(sio)
+    sio.on("connect", lambda sid, environ: None)
+    assert sio.stats()["connections"] == 0
+    url = await serve(sio)
+    client = await raw(url)
+    await client.join()
+    assert sio.stats()["connections"] == 1
+    await client.send('42["deep",[[[[]]]]]')
+    await ended.get()
+    stats = sio.stats()
+    assert stats["limits"]["json_depth"] == 1
+    assert stats["limits"]["event_name"] == stats["limits"]["hard_limit"] == 0
+    assert stats["closed"] == {"transport error": 1}
+    assert stats["refused"].keys() == set(range(6))
+    assert stats["opened"] == 1
+
+
+async def test_a_limit_that_is_none_is_refused(new_server):
+    with pytest.raises(ValueError, match="limits is a dictionary of attachments, event_name"):
+        new_server(limits={"depth": 1})
+    sio = new_server(limits={"namespaces": -1})
+    with pytest.raises(ValueError, match=r"limits\.namespaces: expected a whole number"):
+        await sio.listen()

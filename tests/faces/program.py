@@ -32,7 +32,7 @@ def main(socketio) -> None:
     ours = socketio.__name__ == "ferrio"
     more = {"connect_timeout": milliseconds("FERRIO_TEST_CONNECT_TIMEOUT", 1000)} | limits() if ours else {}
     if ours and os.environ.get("FERRIO_TEST_RECOVERY") == "1":
-        more["connection_state_recovery"] = {}
+        more["connection_state_recovery"] = {"max_disconnection_duration": 120}
     sio = socketio.AsyncServer(
         async_mode=servers.mode(),
         ping_interval=milliseconds("FERRIO_TEST_PING_INTERVAL", 300),

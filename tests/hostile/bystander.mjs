@@ -6,7 +6,7 @@ import { openWebSocket } from "../harness/websocket.mjs";
 import { eventOf, packet } from "./msgpack.mjs";
 
 const EVERY = 40; // ms between two events
-const PATIENCE = 8000; // ms for an answer: an honest client of a busy machine would have given up by then
+const PATIENCE = 20_000; // ms for an answer: as long as an honest client waits for a sign of life
 
 /** Starts a bystander of the server on `port`; `msgpack` where the server speaks that. */
 export async function standBy(port, msgpack = false) {

@@ -23,8 +23,8 @@ for (const face of FACES) {
   await new Promise((resolve) => child.once("exit", resolve));
   boards.push(new Map(JSON.parse(readFileSync(json)).verdicts.map((verdict) => [verdict.id, verdict])));
 }
-rmSync(folder, { recursive: true });
 writeFileSync(options.out, page());
+rmSync(folder, { recursive: true });
 console.log(`written to ${options.out}`);
 
 function page() {
@@ -54,8 +54,13 @@ function page() {
   return lines.join("\n");
 }
 
-const mark = ({ fails, skips }) => (fails ? "–" : skips ? "n/a" : "+");
-const oneLine = (text) => text.split("\n")[0].replaceAll(/[^ -~é]/g, "?").slice(0, 200);
+function mark({ fails, skips }) {
+  return fails ? "–" : skips ? "n/a" : "+";
+}
+
+function oneLine(text) {
+  return text.split("\n")[0].replaceAll(/[^ -~é]/g, "?").slice(0, 200);
+}
 
 function versionOf(name) {
   return JSON.parse(readFileSync(here(`../node_modules/${name}/package.json`))).version;

@@ -45,6 +45,9 @@ DEFAULTS: dict[str, Any] = {
     "events_per_client": None,
     "trusted_proxies": None,
     "ready_path": None,
+    "limits": None,
+    "max_header_bytes": None,
+    "header_timeout": None,
 }
 
 #: Files of npm's `socket.io-client` that `client_bundle` serves, as far as they are there.
@@ -96,12 +99,25 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "eventsPerClient": rate("events_per_client", option["events_per_client"]),
         "trustedProxies": option["trusted_proxies"],
         "readyPath": option["ready_path"],
+        "limits": limits(option["limits"]),
+        "maxHeaderBytes": option["max_header_bytes"],
+        "headerTimeout": milliseconds(option["header_timeout"]),
     }
 
 
 def dump(options: Mapping[str, Any]) -> str:
     """The options as the engine reads them."""
     return json.dumps(options)
+
+
+def stats(counted: str | None) -> dict[str, Any]:
+    """What the engine has counted; `counted` is as it wrote it."""
+    if counted is None:
+        return {"connections": 0, "buffered_bytes": 0, "opened": 0, "refused": {}, "closed": {}, "limits": {}}
+    read = json.loads(counted)
+    read["buffered_bytes"] = read.pop("bufferedBytes")
+    read["refused"] = {int(code): count for code, count in read["refused"].items()}
+    return dict(read)
 
 
 def milliseconds(seconds: float | None) -> int | None:
@@ -147,6 +163,28 @@ def async_mode(given: str | None) -> str:
             raise ValueError("Invalid async_mode specified")
         return given
     return next(mode for mode in ASYNC_MODES if mode == "asgi" or find_spec(mode) is not None)
+
+
+#: The names of `limits=` and the engine's.
+LIMITS = {
+    "packets_per_payload": "packetsPerPayload",
+    "attachments": "attachments",
+    "reassembly": "reassembly",
+    "json_depth": "jsonDepth",
+    "namespaces": "namespaces",
+    "namespace_name": "namespaceName",
+    "event_name": "eventName",
+}
+
+
+def limits(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What one packet or connection may have in it."""
+    if not value:
+        return None
+    if not isinstance(value, Mapping) or not LIMITS.keys() >= value.keys():
+        raise ValueError(f"limits is a dictionary of {', '.join(sorted(LIMITS))}, not {value!r}")
+    given = {name: milliseconds(limit) if name == "reassembly" else limit for name, limit in value.items()}
+    return {LIMITS[name]: limit for name, limit in given.items() if limit is not None}
 
 
 def recovery(value: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -45,7 +45,10 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     client from which on awaiting `emit` waits), ``hard_limit=16_777_216`` (bytes that are too many), ``slow_consumer=
     "disconnect"`` (what becomes of a client for which more would wait; ``"drop"``: it does not get the event),
     ``write_timeout=45`` (seconds in which a client may take nothing of what waits for it, before it is disconnected),
-    ``mailbox_bytes=8_388_608`` (events waiting for Python above which the engine stops reading from clients).
+    ``mailbox_bytes=8_388_608`` (events waiting for Python above which the engine stops reading from clients),
+    ``limits=None`` (a dictionary of what one packet or connection may have in it: ``packets_per_payload=1000``,
+    ``attachments=10``, ``reassembly=30`` seconds, ``json_depth=128``, ``namespaces=64``, and in bytes ``namespace_name=512``,
+    ``event_name=1024``), ``max_header_bytes=16_384`` and ``header_timeout=10`` (seconds; both with `serve` alone).
     Not limited unless given: ``max_connections`` (at once; more are answered 503), ``max_handshakes`` (connections at once that
     have joined no namespace yet; 503), ``sessions_per_address`` (new ones a second, or a tuple of that and how many at once;
     429), ``events_per_client`` (the same of a client's events; it is disconnected at one more), ``trusted_proxies=0`` (how many

@@ -316,6 +316,15 @@ class BaseServer(ServerListeners):
         """``"polling"`` or ``"websocket"``. `KeyError` for a client that is gone."""
         return self._transport(sid, namespace or "/")
 
+    def stats(self) -> dict[str, Any]:
+        """The state of the server and what it has counted since it was started: ``connections``, ``buffered_bytes`` (waiting to
+        be sent), ``opened``, ``refused`` (requests by the code of the refusal, 0 to 5), ``closed`` (connections by the reason
+        of their end) and ``limits`` (how often each struck, by the name of its option).
+
+        For a page of metrics now and then: it asks every connection how much waits for it. Zeros before the server starts.
+        """
+        return _options.stats(self._stats())
+
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
         """The one `environ` of a client's connection; ``None`` for a client that is gone."""
         eio_sid = self._eio_sid(sid, namespace or "/")
@@ -380,7 +389,7 @@ class BaseServer(ServerListeners):
         if not self._manager_initialized:
             self._manager_initialized = True
             self.manager.initialize()
-        limits = {"packetsPerPayload": Payload.max_decode_packets}
+        limits = {"packetsPerPayload": Payload.max_decode_packets} | (self._options["limits"] or {})
         watch = self._logs_packets
         return _options.dump(self._options | {"path": self._path, "limits": limits, "watch": watch})
 

@@ -1,5 +1,6 @@
 //! The engine as a host sees it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
@@ -166,6 +167,21 @@ impl Engine {
                 members
             }
         }
+    }
+
+    /// The state of the server and what it has counted, as a JSON object: `connections`, `bufferedBytes`, `opened`, `refused`
+    /// (by code), `closed` (by reason) and `limits` (by name, words joined by `_`).
+    pub fn stats(&self) -> String {
+        let stats = self.parts.hub.stats();
+        serde_json::json!({
+            "connections": stats.connections,
+            "bufferedBytes": stats.buffered_bytes,
+            "opened": stats.opened,
+            "refused": stats.refused.iter().map(|(code, count)| (code.to_string(), count)).collect::<BTreeMap<_, _>>(),
+            "closed": stats.closed,
+            "limits": stats.limits,
+        })
+        .to_string()
     }
 
     /// All rooms of a namespace that have members, own-id rooms excluded.

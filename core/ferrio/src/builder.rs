@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrio_protocol::Text;
 use ferrio_protocol::engine::Transport;
 use ferrio_protocol::socket::Serializer;
+use ferrio_protocol::{Limits, Text};
 use tokio::runtime::Handle;
 
 use crate::config::{Admission, Config, Cookie, Cors, Recovery, SlowConsumer};
@@ -157,6 +157,24 @@ impl ServerBuilder {
     /// Path on ports of the server's own that tells whether newcomers are let in: 200, or 503 once it drains.
     pub fn ready_path(mut self, path: impl Into<String>) -> Self {
         self.config.ready_path = Some(path.into());
+        self
+    }
+
+    /// What one packet or connection may have in it.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Bytes of a request's header block, on a port of its own.
+    pub fn max_header_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_header_bytes = bytes;
+        self
+    }
+
+    /// Time for a request's headers to arrive, on a port of its own.
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.config.header_timeout = timeout;
         self
     }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use ferrio_protocol::engine::{Frame, Revision, Transport};
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::{Layer, Settings};
-use ferrio_protocol::{Cause, Event, Input, Output, Reason, Session, Text, Via};
+use ferrio_protocol::{Cause, Event, Input, Limit, Output, Reason, Session, Text, Via};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -23,6 +23,7 @@ use crate::clock::Key;
 use crate::hub::{Deafness, Hub};
 use crate::lane::{Wire, WireId};
 use crate::namespace::Namespace;
+use crate::net::websocket;
 use crate::outbound::{Flushed, Outbound, Poll, Waiting};
 use crate::socket::Socket;
 use crate::turn::Turn;
@@ -120,6 +121,20 @@ impl Connection {
     /// The server it belongs to.
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbound.lock().buffered() + self.backlog.bytes()
+    }
+
+    /// A WebSocket of its broke a rule.
+    pub(crate) fn count(&self, fault: &websocket::Fault) {
+        match fault {
+            websocket::Fault::TooBig => self.hub.counters.limit(Limit::MaxPayload),
+            websocket::Fault::Flood => self.hub.counters.limit(Limit::WebsocketFrames),
+            websocket::Fault::Utf8 | websocket::Fault::Protocol(_) => {}
+        }
     }
 
     /// Engine.IO 3 or 4.
@@ -413,7 +428,10 @@ impl Connection {
         }
         let cause = match broken {
             Some(cause) => cause,
-            None if overflowed => Cause::Slow("more waits to be sent than the hard limit".into()),
+            None if overflowed => {
+                self.hub.counters.limit(Limit::HardLimit);
+                Cause::Slow("more waits to be sent than the hard limit".into())
+            }
             None if ended => Cause::Closed,
             None => return,
         };
@@ -429,6 +447,7 @@ impl Connection {
         let Some(end) = stuck.checked_add(limit) else { return };
         if now >= end {
             let detail = "nothing of what waits to be sent was taken in time";
+            self.hub.counters.limit(Limit::WriteTimeout);
             self.handle(Input::Closed { via: Via::Main, cause: Cause::Slow(detail.into()) });
             return;
         }
@@ -600,6 +619,7 @@ impl Connection {
                 }
             }
             Event::Closed { reason, detail } => self.closed(reason, detail),
+            Event::Limit(limit) => self.hub.counters.limit(limit),
             Event::Upgraded => app.upgrade(self),
             Event::Data(data) => app.data(self, data),
             Event::Packet { sent, packet } => app.packet(self, sent, packet),
@@ -616,6 +636,7 @@ impl Connection {
             return true;
         }
         self.drive(|session, now| {
+            self.hub.counters.limit(Limit::EventsPerClient);
             session.close_for(Reason::RateLimited, Some("more events than a client may send".into()), true, now);
         });
         false
@@ -643,6 +664,7 @@ impl Connection {
         for socket in sockets.list {
             socket.tell_disconnect(reason, detail.clone());
         }
+        self.hub.counters.close(reason);
         self.hub.app.close(self, reason, detail);
     }
 

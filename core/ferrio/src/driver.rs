@@ -274,6 +274,7 @@ pub(crate) fn feed(codec: &mut Codec, connection: &Arc<Connection>, id: WireId, 
         connection.push_raw(id, reply, false);
     }
     if let Err(fault) = fed {
+        connection.count(&fault);
         connection.push_raw(id, fault.close_frame(), true);
         return Read::Ended(Cause::Error(Cow::Owned(fault.to_string())));
     }

@@ -27,6 +27,7 @@ use crate::namespace::{Namespace, Receivers};
 use crate::rate::Meter;
 use crate::recovery::{self, Claim, Claimed, Rules};
 use crate::socket::{Flags, Socket};
+use crate::stats::{Counters, Stats};
 
 /// One server. A handle: cloning it is cheap.
 #[derive(Clone)]
@@ -59,6 +60,7 @@ pub struct Inner {
     resumed: AtomicU64,
     closing: AtomicBool,
     next: AtomicU64,
+    pub(crate) counters: Counters,
 }
 
 /// The configuration, and what of it the sessions need.
@@ -120,6 +122,7 @@ impl Hub {
             resumed: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             next: AtomicU64::new(0),
+            counters: Counters::default(),
         }))
     }
 
@@ -159,6 +162,16 @@ impl Hub {
     /// All connections.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.sessions.lock().values().cloned().collect()
+    }
+
+    /// Its state, and what it has counted. Asks every connection how much waits for it.
+    pub fn stats(&self) -> Stats {
+        let connections: Vec<_> = self.sessions.lock().values().cloned().collect();
+        Stats {
+            connections: connections.len(),
+            buffered_bytes: connections.iter().map(|connection| connection.waiting()).sum(),
+            ..self.counters.read(self.dialect)
+        }
     }
 
     /// The connection with this session id.

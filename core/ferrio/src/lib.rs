@@ -94,6 +94,7 @@ mod reply;
 mod router;
 mod server;
 mod space;
+mod stats;
 mod target;
 mod typemap;
 
@@ -109,7 +110,7 @@ pub use extract::{
 };
 pub use ferrio_protocol::engine::Transport;
 pub use ferrio_protocol::socket::Serializer;
-pub use ferrio_protocol::{Dialect, Limits, Reason, Text};
+pub use ferrio_protocol::{Dialect, Limit, Limits, Reason, Text};
 pub use handler::Handler;
 pub use handshake::{Handshake, Request};
 pub use listeners::ListenerId;
@@ -122,4 +123,5 @@ pub use peer::{Direct, Socket};
 pub use reply::{Ack, AckFuture, EmitWithAck};
 pub use server::{PatternError, Server};
 pub use space::{Namespace, ParentNamespace};
+pub use stats::Stats;
 pub use target::{IntoRooms, Target};

@@ -24,6 +24,7 @@ use crate::net::service::EngineLayer;
 use crate::net::tls::Tls;
 use crate::router::Shared;
 use crate::space::{Matches, Namespace, ParentNamespace, Space};
+use crate::stats::Stats;
 use crate::target::Target;
 
 /// Time that requests under way have to be answered when the server closes.
@@ -250,6 +251,20 @@ impl Server {
     /// How many clients are connected, whichever namespaces they are in.
     pub fn connections(&self) -> usize {
         self.hub.connections()
+    }
+
+    /// What it has counted since it was built: refusals, limits that struck, how connections ended; and its state. For a
+    /// metrics page or a log line now and then: it asks every connection how much waits for it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let server = ferrio::Server::new();
+    /// assert_eq!(server.stats().limits["hard_limit"], 0);
+    /// # }
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.hub.stats()
     }
 
     /// The configuration.

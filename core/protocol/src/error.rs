@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::limits::Limit;
+
 /// A peer broke the protocol. Costs the peer its connection, nobody else anything.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -10,6 +12,8 @@ pub struct ProtocolError {
     pub fault: Fault,
     /// The reference's error text where it has one, else ours. Never holds bytes of the peer's.
     pub message: Cow<'static, str>,
+    /// The limit it ran into, if that is what was wrong.
+    pub limit: Option<Limit>,
 }
 
 /// The layer a protocol error belongs to.
@@ -24,11 +28,17 @@ pub enum Fault {
 impl ProtocolError {
     /// A fault in an Engine.IO packet or payload.
     pub const fn engine(message: &'static str) -> Self {
-        Self { fault: Fault::Engine, message: Cow::Borrowed(message) }
+        Self { fault: Fault::Engine, message: Cow::Borrowed(message), limit: None }
     }
 
     /// A fault in a Socket.IO packet.
     pub const fn socket(message: &'static str) -> Self {
-        Self { fault: Fault::Socket, message: Cow::Borrowed(message) }
+        Self { fault: Fault::Socket, message: Cow::Borrowed(message), limit: None }
+    }
+
+    /// The same, because of a limit.
+    #[must_use]
+    pub fn over(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::{self, Frame, Handshake};
 use crate::error::ProtocolError;
+use crate::limits::Limit;
 use crate::message::Item;
 use crate::reason::Reason;
 use crate::socket::Payload;
@@ -109,6 +110,8 @@ pub enum Output {
 /// What the application learns.
 #[derive(Debug)]
 pub enum Event {
+    /// The peer ran into a limit. What follows from it comes next, if anything does.
+    Limit(Limit),
     /// Client: the server's handshake.
     Opened(Handshake),
     /// The session moved to the WebSocket.

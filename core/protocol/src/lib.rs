@@ -31,7 +31,7 @@ pub use backoff::Backoff;
 pub use dialect::Dialect;
 pub use error::{Fault, ProtocolError};
 pub use input::{Cause, Event, Input, Output, Via};
-pub use limits::Limits;
+pub use limits::{Limit, Limits};
 pub use message::{Item, Message};
 pub use reason::Reason;
 pub use session::Session;

@@ -23,6 +23,104 @@ pub struct Limits {
     pub event_name: usize,
 }
 
+/// A limit that a peer ran into: what a server counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Limit {
+    /// A body or message over [`Limits::max_payload`].
+    MaxPayload,
+    /// [`Limits::packets_per_payload`].
+    PacketsPerPayload,
+    /// [`Limits::attachments`], in number or in bytes.
+    Attachments,
+    /// [`Limits::reassembly`].
+    Reassembly,
+    /// [`Limits::json_depth`].
+    JsonDepth,
+    /// [`Limits::namespaces`].
+    Namespaces,
+    /// [`Limits::namespace_name`].
+    NamespaceName,
+    /// [`Limits::event_name`].
+    EventName,
+    /// No namespace was joined in time.
+    ConnectTimeout,
+    /// A heartbeat was not answered in time.
+    PingTimeout,
+    /// A WebSocket did not replace polling in time.
+    UpgradeTimeout,
+    /// More fragments or control frames on a WebSocket than anyone needs.
+    WebsocketFrames,
+    /// More would have waited for a connection than the hard limit.
+    HardLimit,
+    /// A connection took nothing of what waited for it.
+    WriteTimeout,
+    /// The header block of a request on a listener of ours.
+    MaxHeaderBytes,
+    /// A request on a listener of ours whose headers did not come in time (or a connection between two requests).
+    HeaderTimeout,
+    /// A newcomer beyond the connections that there may be.
+    MaxConnections,
+    /// A newcomer beyond those that may be without a namespace.
+    MaxHandshakes,
+    /// A newcomer whose address has opened enough sessions.
+    SessionsPerAddress,
+    /// A client that sent more events than it may.
+    EventsPerClient,
+}
+
+impl Limit {
+    /// Each of them; `limit as usize` is its place.
+    pub const ALL: [Self; 20] = [
+        Self::MaxPayload,
+        Self::PacketsPerPayload,
+        Self::Attachments,
+        Self::Reassembly,
+        Self::JsonDepth,
+        Self::Namespaces,
+        Self::NamespaceName,
+        Self::EventName,
+        Self::ConnectTimeout,
+        Self::PingTimeout,
+        Self::UpgradeTimeout,
+        Self::WebsocketFrames,
+        Self::HardLimit,
+        Self::WriteTimeout,
+        Self::MaxHeaderBytes,
+        Self::HeaderTimeout,
+        Self::MaxConnections,
+        Self::MaxHandshakes,
+        Self::SessionsPerAddress,
+        Self::EventsPerClient,
+    ];
+
+    /// The name of its option, in words joined by `_`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxPayload => "max_payload",
+            Self::PacketsPerPayload => "packets_per_payload",
+            Self::Attachments => "attachments",
+            Self::Reassembly => "reassembly",
+            Self::JsonDepth => "json_depth",
+            Self::Namespaces => "namespaces",
+            Self::NamespaceName => "namespace_name",
+            Self::EventName => "event_name",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::PingTimeout => "ping_timeout",
+            Self::UpgradeTimeout => "upgrade_timeout",
+            Self::WebsocketFrames => "websocket_frames",
+            Self::HardLimit => "hard_limit",
+            Self::WriteTimeout => "write_timeout",
+            Self::MaxHeaderBytes => "max_header_bytes",
+            Self::HeaderTimeout => "header_timeout",
+            Self::MaxConnections => "max_connections",
+            Self::MaxHandshakes => "max_handshakes",
+            Self::SessionsPerAddress => "sessions_per_address",
+            Self::EventsPerClient => "events_per_client",
+        }
+    }
+}
+
 /// Largest ack id: what a JavaScript number holds exactly (2^53 - 1).
 pub const MAX_ACK_ID: u64 = (1 << 53) - 1;
 

@@ -31,7 +31,7 @@ use crate::dialect::Dialect;
 use crate::engine::{Handshake, Packet as EnginePacket, Revision, Transport};
 use crate::error::{Fault, ProtocolError};
 use crate::input::{Cause, Event, Input, Output, Via};
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::message::{Item, Message};
 use crate::reason::Reason;
 use crate::socket::{Packet, Reassembly, Serializer};
@@ -356,7 +356,7 @@ impl Session {
         match input {
             Input::Frame { via: Via::Main, frame } => match EnginePacket::decode(frame, self.revision) {
                 Ok(packet) => self.packet(packet, now),
-                Err(error) => self.fail(Reason::ParseError, Some(error.message)),
+                Err(error) => self.malformed(error),
             },
             Input::Frame { via: Via::Candidate, frame } => self.candidate_frame(frame, now),
             Input::Poll if self.transport != Transport::Polling => self.output(Output::Refuse(400)),
@@ -379,6 +379,7 @@ impl Session {
             }
             Input::PostTooLarge => {
                 self.post_open = false;
+                self.struck(Limit::MaxPayload);
                 if self.settings.dialect.oversize_post_ends_session() {
                     self.output(Output::Refuse(400));
                     self.fail(Reason::TransportError, Some("POST body over the limit".into()));
@@ -436,15 +437,20 @@ impl Session {
         if self.connect_by.is_some_and(|at| now >= at) {
             self.connect_by = None;
             if self.namespaces.none_joined() {
+                self.struck(Limit::ConnectTimeout);
                 self.violation("no namespace joined in time", now);
                 return;
             }
         }
         if self.reassembly.as_ref().is_some_and(|(_, until)| now >= *until) {
-            self.fault(ProtocolError::socket("announced attachments did not arrive in time"), now);
+            self.fault(
+                ProtocolError::socket("announced attachments did not arrive in time").over(Limit::Reassembly),
+                now,
+            );
             return;
         }
         if self.upgrade.expired(now) {
+            self.struck(Limit::UpgradeTimeout);
             self.upgrade_failed(true);
         }
         if self.upgrade.nudge(now) {
@@ -453,7 +459,10 @@ impl Session {
         match self.heartbeat.as_mut().map_or(Beat::Nothing, |heartbeat| heartbeat.tick(now)) {
             Beat::Nothing => {}
             Beat::Ping => self.control(EnginePacket::Ping(Text::default())),
-            Beat::Dead => self.fail(Reason::PingTimeout, None),
+            Beat::Dead => {
+                self.struck(Limit::PingTimeout);
+                self.fail(Reason::PingTimeout, None);
+            }
         }
     }
 
@@ -482,8 +491,19 @@ impl Session {
             Fault::Socket => Reason::ForcedClose,
         };
         let detail = error.message.clone();
+        error.limit.into_iter().for_each(|limit| self.struck(limit));
         self.output(Output::Event(Event::Fault(error)));
         self.finish(reason, Some(detail), false, now);
+    }
+
+    /// What came is no Engine.IO packet.
+    fn malformed(&mut self, error: ProtocolError) {
+        error.limit.into_iter().for_each(|limit| self.struck(limit));
+        self.fail(Reason::ParseError, Some(error.message));
+    }
+
+    fn struck(&mut self, limit: Limit) {
+        self.output(Output::Event(Event::Limit(limit)));
     }
 
     /// Well-formed, but not allowed now.

@@ -148,7 +148,7 @@ export const inputs = [
   {
     id: "H-72",
     what: "a program that stands still: heartbeats go on",
-    server: "quick",
+    server: "beating",
     async run(attack) {
       const pings = [];
       let socket;

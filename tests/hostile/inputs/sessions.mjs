@@ -146,10 +146,10 @@ export const inputs = [
   {
     id: "H-46",
     what: "pings that are not answered, twice, with a payload; a server that is pinged",
-    server: "quick",
+    server: "beating",
     async run(attack) {
       const mute = await attack.peer({ pings: "manual" });
-      await attack.closed(mute);
+      await attack.closed(mute, null, 20_000);
       const twice = await attack.peer({ pings: "manual" });
       for (let n = 0; n < 3; ) {
         if ((await attack.next(twice)) !== "2") continue;
@@ -164,7 +164,7 @@ export const inputs = [
   {
     id: "H-47",
     what: "sessions that never CONNECT and never poll",
-    server: "quick",
+    server: "beating",
     async run(attack) {
       const count = attack.scale(500, 50_000);
       await attack.holdsLessThan(64, async () => {
@@ -172,7 +172,7 @@ export const inputs = [
         const silent = await attack.hold(count / 2, `GET ${WEBSOCKET} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
         // They answer no ping either. A close frame is enough: some servers wait for the answer to it.
         const stays = (socket) => !socket.closed && !socket.readableEnded && socket.said?.[0] !== 0x88;
-        for (const end = Date.now() + 8000; silent.some(stays); await pause(20)) expect(Date.now() < end, "a session that never joined a namespace stays");
+        for (const end = Date.now() + 20_000; silent.some(stays); await pause(20)) expect(Date.now() < end, "a session that never joined a namespace stays");
       });
     },
   },

@@ -262,7 +262,7 @@ impl Actor {
             Event::Disconnect { nsp } => self.thrown_out(&nsp),
             Event::Closed { reason, detail } => self.closed(reason, detail.as_deref()),
             // A fault's consequence is `Closed`; nobody watches; and below Socket.IO there is nobody.
-            Event::Fault(_) | Event::Packet { .. } | Event::Data(_) => {}
+            Event::Fault(_) | Event::Limit(_) | Event::Packet { .. } | Event::Data(_) => {}
         }
     }
 

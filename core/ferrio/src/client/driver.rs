@@ -235,7 +235,7 @@ impl Driver {
             Event::Opened(handshake) => return self.open(handshake),
             Event::Closed { reason, detail } => return self.closed(reason, detail),
             // `Closed` follows, and tells.
-            Event::Fault(_) => return,
+            Event::Fault(_) | Event::Limit(_) => return,
             Event::Upgraded => Happening::Upgraded,
             Event::Connect { nsp, .. } if self.takes_unwanted(&nsp) => {
                 if let Phase::Open(engine) = &mut self.phase {

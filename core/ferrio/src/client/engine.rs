@@ -256,7 +256,8 @@ impl Engine {
                 tracing::debug!(%error, "the server broke the protocol");
                 self.faulty |= error.fault == Fault::Socket;
             }
-            Event::Upgraded
+            Event::Limit(_)
+            | Event::Upgraded
             | Event::Connect { .. }
             | Event::ConnectError { .. }
             | Event::Message { .. }

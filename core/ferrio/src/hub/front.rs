@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use ferrio_protocol::engine::{Handshake, Revision, Transport, payload};
-use ferrio_protocol::{Input, Session, Text};
+use ferrio_protocol::{Input, Limit, Session, Text};
 use parking_lot::Mutex;
 
 use super::{Hub, Live, random_id};
@@ -75,6 +75,7 @@ impl Hub {
     }
 
     fn tell_refused(&self, head: &Head, refusal: &Refusal) {
+        self.counters.refuse(refusal);
         // Those are answered by npm's `ws`, and engine.io does not hear of them.
         if !matches!(refusal, Refusal::BadUpgrade { .. }) {
             self.app.refused(head, refusal);
@@ -128,6 +129,7 @@ impl Hub {
             fit(&mut outbound, way);
             Arc::clone(place.insert(Connection::new(sid, self.next(), self.clone(), session, admitted, outbound)))
         };
+        self.counters.open();
         self.app.open(&connection, head);
         connection.start();
         if self.closing.load(Ordering::Acquire) {
@@ -206,6 +208,10 @@ impl Front for Hub {
 
     fn is_ready(&self) -> bool {
         Self::is_ready(self)
+    }
+
+    fn struck(&self, limit: Limit) {
+        self.counters.limit(limit);
     }
 
     fn request(&self, head: Head, responder: Responder) -> Exchange {

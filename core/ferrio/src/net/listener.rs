@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ferrio_protocol::Limit;
 use http::Request;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -218,6 +219,7 @@ async fn serve_http<F: Front>(
     stopped: Stopped,
 ) {
     let http = http(&front.config());
+    let counted = front.clone();
     let service = service_fn(move |request| respond(front.clone(), request, ends, fallback.clone()));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let result = tokio::select! {
@@ -228,6 +230,11 @@ async fn serve_http<F: Front>(
         }
     };
     if let Err(error) = result {
+        if error.is_parse_too_large() {
+            counted.struck(Limit::MaxHeaderBytes);
+        } else if error.is_timeout() {
+            counted.struck(Limit::HeaderTimeout);
+        }
         tracing::debug!(%error, "connection ended");
     }
 }

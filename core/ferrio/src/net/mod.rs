@@ -31,6 +31,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ferrio_protocol::Limit;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -56,6 +57,11 @@ pub trait Front: Clone + Send + Sync + 'static {
     /// Whether newcomers are let in.
     fn is_ready(&self) -> bool {
         true
+    }
+
+    /// A peer ran into a limit of a listener.
+    fn struck(&self, limit: Limit) {
+        let _ = limit;
     }
 
     /// A plain request on our path.

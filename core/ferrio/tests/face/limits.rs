@@ -1,10 +1,11 @@
 //! What a client may cost.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ferrio::{Data, Reason, SlowConsumer, Socket, State};
+use ferrio::{Data, Limits, Reason, SlowConsumer, Socket, State};
 
-use crate::support::{Client, Host, Journal, journal};
+use crate::support::{Client, DEADLINE, Host, Journal, journal};
 
 #[test]
 fn a_client_that_does_not_read_is_closed_and_nobody_else() {
@@ -149,4 +150,42 @@ fn events_that_outrun_their_handlers_end_the_connection() {
     assert!(read.is_empty(), "the end waits for the handler that is stuck");
     other.send(r#"42["stuck"]"#);
     assert_eq!(host.server.connections(), 1);
+}
+
+#[test]
+fn what_strikes_is_counted() {
+    let limits = Limits { json_depth: 3, namespaces: 2, ..Limits::default() };
+    let host = Host::with(|builder| builder.limits(limits));
+    host.server.of("/a");
+    host.server.of("/b");
+    let mut deep = host.client();
+    deep.send(r#"42["deep",[[[[]]]]]"#);
+    until_closed(&host, 1);
+    let mut greedy = host.client();
+    greedy.send("40/a,");
+    greedy.send("40/b,");
+    until_closed(&host, 2);
+    assert_eq!(Client::try_open(host.address, "&EIO=3").0, 400);
+    let stats = host.server.stats();
+    assert_eq!((stats.opened, stats.connections, stats.buffered_bytes), (2, 0, 0));
+    assert_eq!((stats.refused[&5], stats.refused[&0]), (1, 0));
+    assert_eq!(stats.closed, [("forced close", 2)].into());
+    let struck: Vec<_> = stats.limits.into_iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(struck, [("json_depth", 1), ("namespaces", 1)]);
+}
+
+#[test]
+fn time_that_is_over_is_counted() {
+    let host = Host::with(|builder| builder.connect_timeout(Duration::from_millis(50)));
+    let _silent = Client::open(host.address, "");
+    until_closed(&host, 1);
+    assert_eq!(host.server.stats().limits["connect_timeout"], 1);
+}
+
+fn until_closed(host: &Host, count: u64) {
+    let until = Instant::now() + DEADLINE;
+    while host.server.stats().closed.values().sum::<u64>() < count || host.server.connections() > 0 {
+        assert!(Instant::now() < until, "{:?}", host.server.stats());
+        thread::sleep(Duration::from_millis(1));
+    }
 }

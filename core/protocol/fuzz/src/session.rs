@@ -334,6 +334,7 @@ impl Driver {
             | Event::ConnectError { .. }
             | Event::Ack { .. }
             | Event::Disconnect { .. }
+            | Event::Limit(_)
             | Event::Fault(_) => {}
         }
     }

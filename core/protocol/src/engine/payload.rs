@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{Frame, Packet, Revision};
 use crate::error::ProtocolError;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 use crate::text::Text;
 
 pub use super::jsonp::{decode_jsonp, encode_jsonp};
@@ -62,7 +62,7 @@ struct Packets {
 impl Packets {
     fn push(&mut self, frame: Frame) -> Result<(), ProtocolError> {
         if self.list.len() >= self.limit {
-            return Err(ProtocolError::engine("too many packets in payload"));
+            return Err(ProtocolError::engine("too many packets in payload").over(Limit::PacketsPerPayload));
         }
         self.list.push(Packet::decode(frame, self.revision)?);
         Ok(())
@@ -227,7 +227,10 @@ mod tests {
             let (packets, result) = decode(Bytes::from_static(body), revision, binary, &limits);
             let expected: Vec<_> = ["a", "b", "c"].map(|text| Packet::Message(text.into())).into();
             assert_eq!(packets, expected);
-            assert_eq!(result, Err(ProtocolError::engine("too many packets in payload")));
+            assert_eq!(
+                result,
+                Err(ProtocolError::engine("too many packets in payload").over(Limit::PacketsPerPayload))
+            );
         }
     }
 

@@ -32,7 +32,7 @@ impl Session {
         if let Err(error) = end
             && matches!(self.state, State::Opening { .. } | State::Open)
         {
-            self.fail(Reason::ParseError, Some(error.message));
+            self.malformed(error);
         }
     }
 

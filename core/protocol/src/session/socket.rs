@@ -9,6 +9,7 @@ use super::{Role, Session};
 use crate::engine::Revision;
 use crate::error::ProtocolError;
 use crate::input::{Event, Output};
+use crate::limits::Limit;
 use crate::query;
 use crate::socket::json::JsonRules;
 use crate::socket::{Decoded, Packet, Serializer, msgpack};
@@ -113,6 +114,7 @@ impl Session {
         if self.namespaces.state(&nsp).is_some() {
             self.violation("second CONNECT for a namespace", now);
         } else if self.namespaces.len() >= self.settings.limits.namespaces {
+            self.struck(Limit::Namespaces);
             self.violation("too many namespaces", now);
         } else {
             self.namespaces.ask(nsp.clone());

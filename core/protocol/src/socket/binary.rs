@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::json;
 use super::packet::Packet;
 use crate::error::ProtocolError;
-use crate::limits::Limits;
+use crate::limits::{Limit, Limits};
 
 /// Collects attachments, bounded in number and bytes. Exists only between the text and its last attachment.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Reassembly {
     pub fn push(mut self, attachment: Bytes, limits: &Limits) -> Result<Result<Packet, Self>, ProtocolError> {
         self.bytes = self.bytes.saturating_add(attachment.len());
         if self.bytes > limits.max_payload.saturating_mul(limits.attachments) {
-            return Err(ProtocolError::socket("attachments too large"));
+            return Err(ProtocolError::socket("attachments too large").over(Limit::Attachments));
         }
         let payload = self.packet.payload_mut().ok_or(ILLEGAL)?;
         payload.attachments.push(attachment);
@@ -84,7 +84,7 @@ mod tests {
         };
         assert!(push([10, 10]).is_ok());
         let error = push([10, 11]).expect_err("21 bytes of 20");
-        assert_eq!(error, ProtocolError::socket("attachments too large"));
+        assert_eq!(error, ProtocolError::socket("attachments too large").over(Limit::Attachments));
     }
 
     #[test]

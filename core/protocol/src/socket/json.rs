@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use crate::error::ProtocolError;
+use crate::limits::Limit;
 
 use walk::{Flaw, Visitor};
 
@@ -62,7 +63,7 @@ pub enum ItemShape {
 pub fn check(text: &str, rules: JsonRules) -> Result<Shape, ProtocolError> {
     match walk::walk(text.as_bytes(), rules, &mut ()) {
         Ok(()) => Ok(shape(text)),
-        Err(Flaw::Depth) => Err(ProtocolError::socket("payload nested too deeply")),
+        Err(Flaw::Depth) => Err(ProtocolError::socket("payload nested too deeply").over(Limit::JsonDepth)),
         Err(Flaw::Syntax) => Err(ProtocolError::socket("invalid payload")),
     }
 }
@@ -248,7 +249,10 @@ mod tests {
 
     const RULES: JsonRules = JsonRules { max_depth: 128, nan_literals: false };
     const INVALID: ProtocolError = ProtocolError::socket("invalid payload");
-    const TOO_DEEP: ProtocolError = ProtocolError::socket("payload nested too deeply");
+
+    fn too_deep() -> ProtocolError {
+        ProtocolError::socket("payload nested too deeply").over(Limit::JsonDepth)
+    }
 
     #[test]
     fn accepts_what_json_parse_accepts() {
@@ -290,13 +294,13 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(check(&nested(128), RULES).is_ok());
-        assert_eq!(check(&nested(129), RULES), Err(TOO_DEEP));
-        assert_eq!(check(&("[".repeat(127) + "{\"a\":{}}"), RULES), Err(TOO_DEEP));
-        assert_eq!(check(&"[".repeat(100_000), RULES), Err(TOO_DEEP));
-        assert_eq!(check(&"{\"a\":".repeat(100_000), RULES), Err(TOO_DEEP));
+        assert_eq!(check(&nested(129), RULES), Err(too_deep()));
+        assert_eq!(check(&("[".repeat(127) + "{\"a\":{}}"), RULES), Err(too_deep()));
+        assert_eq!(check(&"[".repeat(100_000), RULES), Err(too_deep()));
+        assert_eq!(check(&"{\"a\":".repeat(100_000), RULES), Err(too_deep()));
         assert!(check(&nested(100_000), JsonRules { max_depth: usize::MAX, ..RULES }).is_ok());
         assert!(check("1", JsonRules { max_depth: 0, ..RULES }).is_ok());
-        assert_eq!(check("[]", JsonRules { max_depth: 0, ..RULES }), Err(TOO_DEEP));
+        assert_eq!(check("[]", JsonRules { max_depth: 0, ..RULES }), Err(too_deep()));
     }
 
     #[test]

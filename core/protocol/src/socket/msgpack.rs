@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::json::{self, JsonRules};
 use super::packet::{Kind, Packet};
 use crate::error::ProtocolError;
-use crate::limits::{Limits, MAX_ACK_ID};
+use crate::limits::{Limit, Limits, MAX_ACK_ID};
 use crate::text::Text;
 
 use self::unpack::{Reader, Unpacked};
@@ -64,7 +64,7 @@ pub fn decode(message: &Bytes, rules: JsonRules, limits: &Limits) -> Result<Pack
     let kind = kind.and_then(Kind::packed).ok_or(ProtocolError::socket("invalid packet type"))?;
     let nsp = nsp.filter(|nsp| nsp.starts_with('/')).ok_or(ProtocolError::socket("invalid namespace"))?;
     if nsp.split_once('?').map_or(nsp, |(name, _)| name).len() > limits.namespace_name {
-        return Err(ProtocolError::socket("namespace name too long"));
+        return Err(ProtocolError::socket("namespace name too long").over(Limit::NamespaceName));
     }
     if id.is_some_and(|id| id > MAX_ACK_ID) {
         return Err(ProtocolError::socket("ack id too large"));

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::binary::{self, Reassembly};
 use super::json::{self, ItemShape, JsonRules, Shape};
 use crate::error::ProtocolError;
-use crate::limits::{Limits, MAX_ACK_ID};
+use crate::limits::{Limit, Limits, MAX_ACK_ID};
 use crate::text::Text;
 
 /// The arguments of an event or an ack, sealed: JSON text of an array, placeholders in it, and what they stand for.
@@ -308,7 +308,7 @@ fn attachment_count(rest: &mut &str, limits: &Limits) -> Result<usize, ProtocolE
         // CVE-2026-69185: after an announcement of none the reference's decoder waited for ever.
         _ if digits.bytes().all(|digit| digit == b'0') => Err(ILLEGAL),
         Some(count) => Ok(count as usize),
-        None => Err(ProtocolError::socket("too many attachments")),
+        None => Err(ProtocolError::socket("too many attachments").over(Limit::Attachments)),
     }
 }
 
@@ -320,7 +320,7 @@ fn namespace(text: &Text, rest: &mut &str, limits: &Limits) -> Result<Text, Prot
     // Old clients put their auth behind a `?`, which may be long; the name itself is what is kept and looked up.
     let name = nsp.split_once('?').map_or(nsp, |(name, _)| name);
     if name.len() > limits.namespace_name {
-        return Err(ProtocolError::socket("namespace name too long"));
+        return Err(ProtocolError::socket("namespace name too long").over(Limit::NamespaceName));
     }
     *rest = after;
     Ok(text.slice_of(nsp))
@@ -350,7 +350,7 @@ fn check_event_name(text: &str, name: ItemShape, limits: &Limits) -> Result<(), 
         ItemShape::Other => return Err(INVALID_PAYLOAD),
     };
     if end - start > limits.event_name {
-        return Err(ProtocolError::socket("event name too long"));
+        return Err(ProtocolError::socket("event name too long").over(Limit::EventName));
     }
     Ok(())
 }
@@ -419,12 +419,24 @@ mod tests {
         let limits = Limits { namespace_name: 6, event_name: 5, ..Limits::default() };
         assert!(decode("0/admin,", &limits).is_ok());
         assert!(decode("0/admin?token=1234567890,", &limits).is_ok());
-        assert_eq!(decode("0/admins,", &limits), Err(ProtocolError::socket("namespace name too long")));
-        assert_eq!(decode("0/admins", &limits), Err(ProtocolError::socket("namespace name too long")));
+        assert_eq!(
+            decode("0/admins,", &limits),
+            Err(ProtocolError::socket("namespace name too long").over(Limit::NamespaceName))
+        );
+        assert_eq!(
+            decode("0/admins", &limits),
+            Err(ProtocolError::socket("namespace name too long").over(Limit::NamespaceName))
+        );
         assert!(decode(r#"2["abc"]"#, &limits).is_ok());
         assert!(decode("2[12345]", &limits).is_ok());
-        assert_eq!(decode(r#"2["abcd"]"#, &limits), Err(ProtocolError::socket("event name too long")));
-        assert_eq!(decode("2[123456]", &limits), Err(ProtocolError::socket("event name too long")));
+        assert_eq!(
+            decode(r#"2["abcd"]"#, &limits),
+            Err(ProtocolError::socket("event name too long").over(Limit::EventName))
+        );
+        assert_eq!(
+            decode("2[123456]", &limits),
+            Err(ProtocolError::socket("event name too long").over(Limit::EventName))
+        );
     }
 
     #[test]
@@ -437,7 +449,7 @@ mod tests {
         assert!(matches!(announce(3, 3), Ok(Decoded::Awaiting(reassembly)) if reassembly.awaited() == 3));
         for (count, attachments) in [(4, 3), (1, 0), (usize::MAX, 3)] {
             let error = announce(count, attachments).expect_err("one too many");
-            assert_eq!(error, ProtocolError::socket("too many attachments"));
+            assert_eq!(error, ProtocolError::socket("too many attachments").over(Limit::Attachments));
         }
     }
 
@@ -445,7 +457,10 @@ mod tests {
     fn depth_is_bounded() {
         let limits = Limits { json_depth: 2, ..Limits::default() };
         assert!(decode(r#"2["x",[]]"#, &limits).is_ok());
-        assert_eq!(decode(r#"2["x",[[]]]"#, &limits), Err(ProtocolError::socket("payload nested too deeply")));
+        assert_eq!(
+            decode(r#"2["x",[[]]]"#, &limits),
+            Err(ProtocolError::socket("payload nested too deeply").over(Limit::JsonDepth))
+        );
     }
 
     #[test]

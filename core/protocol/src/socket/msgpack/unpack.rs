@@ -11,6 +11,7 @@ use rmp::decode::{self, RmpRead};
 use super::MALFORMED;
 use super::time::Iso;
 use crate::error::ProtocolError;
+use crate::limits::Limit;
 use crate::socket::json::JsonRules;
 
 /// A value as JSON text, and what its placeholders stand for.
@@ -96,7 +97,7 @@ impl<'a> Reader<'a> {
         loop {
             if let Some(container) = self.item(open.last_mut(), &mut unpacked)? {
                 if open.len() >= self.rules.max_depth {
-                    return Err(ProtocolError::socket("payload nested too deeply"));
+                    return Err(ProtocolError::socket("payload nested too deeply").over(Limit::JsonDepth));
                 }
                 unpacked.json.push(if container.map { '{' } else { '[' });
                 open.push(container);
@@ -142,7 +143,7 @@ impl<'a> Reader<'a> {
             Token::Text(text) => push_text(&mut unpacked.json, text),
             Token::Bytes(bytes) => {
                 if unpacked.attachments.len() >= MAX_ATTACHMENTS {
-                    return Err(ProtocolError::socket("too many attachments"));
+                    return Err(ProtocolError::socket("too many attachments").over(Limit::Attachments));
                 }
                 let number = unpacked.attachments.len();
                 push(&mut unpacked.json, format_args!(r#"{{"_placeholder":true,"num":{number}}}"#));
