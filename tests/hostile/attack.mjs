@@ -116,6 +116,12 @@ export class Attack {
     }
   }
 
+  /** Joins the main namespace and gives the object of the answer; other packets before it do not count. */
+  async join(peer) {
+    await peer.send(["40"]);
+    for (let packet; ; ) if ((packet = await this.next(peer)).startsWith?.("40{")) return JSON.parse(packet.slice(2));
+  }
+
   /** The next packet, or a failure. */
   async next(peer, within = DEADLINE) {
     const packet = await peer.next(within);

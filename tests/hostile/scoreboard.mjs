@@ -1,4 +1,5 @@
 // Attacks the faces of ferrio and both originals, and writes what came of it: node tests/hostile/scoreboard.mjs [--long] [--out FILE]
+// With `--from FOLDER` it writes what `run.mjs --json FOLDER/<face>.verdicts.json` has found before.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,20 +13,24 @@ const HEADINGS = ["ferrio: Rust", "Node", "Python, uvicorn", "Python, `serve()`"
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const { values: options } = parseArgs({
-  options: { long: { type: "boolean", default: false }, out: { type: "string", default: here("SCOREBOARD.md") } },
+  options: { long: { type: "boolean", default: false }, out: { type: "string", default: here("SCOREBOARD.md") }, from: { type: "string" } },
 });
 
-const folder = mkdtempSync(join(tmpdir(), "scoreboard-"));
+const folder = options.from ?? mkdtempSync(join(tmpdir(), "scoreboard-"));
 const boards = [];
 for (const face of FACES) {
-  const json = join(folder, `${face}.json`);
-  const child = spawn(process.execPath, [here("run.mjs"), "--face", face, "--json", json, ...(options.long ? ["--long"] : [])], { stdio: "inherit" });
-  await new Promise((resolve) => child.once("exit", resolve));
+  const json = join(folder, `${face}.verdicts.json`);
+  if (!options.from) await attack(face, json);
   boards.push(new Map(JSON.parse(readFileSync(json)).verdicts.map((verdict) => [verdict.id, verdict])));
 }
 writeFileSync(options.out, page());
-rmSync(folder, { recursive: true });
+if (!options.from) rmSync(folder, { recursive: true });
 console.log(`written to ${options.out}`);
+
+async function attack(face, json) {
+  const child = spawn(process.execPath, [here("run.mjs"), "--face", face, "--json", json, ...(options.long ? ["--long"] : [])], { stdio: "inherit" });
+  await new Promise((resolve) => child.once("exit", resolve));
+}
 
 function page() {
   const played = INPUTS.filter(({ elsewhere }) => !elsewhere);

@@ -97,13 +97,11 @@ export const inputs = [
     server: "recovery",
     async run(attack) {
       const speaker = await attack.session();
-      await speaker.send(["40"]);
-      const { pid } = JSON.parse((await attack.next(speaker)).slice(2));
+      const { pid } = await attack.join(speaker);
       if (pid === undefined) return "it has no connection state recovery";
       const gone = await Promise.all(Array.from({ length: 20 }, () => attack.session()));
       for (const peer of gone) {
-        await peer.send(["40"]);
-        await attack.next(peer);
+        await attack.join(peer);
         await peer.send(['429["join","away"]']);
         for (let packet; !(packet = await attack.next(peer)).startsWith?.("439["); ) expect(packet.closed === undefined, "it was closed");
         peer.socket.reset();

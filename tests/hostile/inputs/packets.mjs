@@ -102,8 +102,7 @@ export const inputs = [
       for (const payload of ["[]", '"x"', "null", "{", "1", '{"__proto__":{"isAdmin":true}}', '{"pid":{},"offset":[]}', '{"pid":"__proto__","offset":"x"}', '{"pid":"x","offset":1e400}', `{"a":"${"x".repeat(900_000)}"}`]) await beforeConnect(attack, [`40${payload}`]);
 
       const owner = await attack.session();
-      await owner.send(["40"]);
-      const { sid, pid } = JSON.parse((await attack.next(owner)).slice(2));
+      const { sid, pid } = await attack.join(owner);
       if (pid === undefined) return;
       await owner.send(['42["echo",1]']);
       let offset;
