@@ -198,8 +198,8 @@ test-soak: addon wheel programs tests/node_modules/.done ## ten seconds of the s
 
 .PHONY: soak
 soak: FACES := rust node python
-soak: addon wheel programs tests/node_modules/.done ## all kinds of clients for SECONDS=3600: does anything grow? into tests/soak/RESULTS.md
-	node tests/soak/run.mjs --seconds $(SECONDS) $(FACES:%=--face %) --results tests/soak/RESULTS.md
+soak: addon wheel programs tests/node_modules/.done ## all kinds of clients for SECONDS=3600: does anything grow? into tests/soak/latest.md
+	node tests/soak/run.mjs --seconds $(SECONDS) $(FACES:%=--face %) --results tests/soak/latest.md
 
 .PHONY: test-limits
 test-limits: FACES += python-hosted
