@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest_asyncio
 
 import hosts
 from hosts import PYTHON, UVICORN, Host, Served
+from peers import patiently
 
 pytestmark = pytest.mark.ferrio_only
 
@@ -47,6 +51,28 @@ async def ends_well(served):
     status, _, errors = await served.stop()
     assert status in (0, -15)
     assert errors == ""
+
+
+async def test_the_clients(start, connect):
+    served = await start("serve")
+    ada = await connect(served.url, auth={"name": "Ada"})
+    member = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / "client_app.py"), "Grace", served.url, stdin=PIPE, stdout=PIPE
+    )
+    listener = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", str(EXAMPLES / "simple_client.py"), served.url, stdout=PIPE
+    )
+    # Both have come, and the listener says hello.
+    assert ("joined", "Grace") in await ada.take(3)
+    await ada.call("say", "hello")
+    while b"Ada" not in (line := await patiently(listener.stdout.readline())):
+        assert line
+    output, _ = await patiently(member.communicate(b"hello, Ada\n"))
+    assert "connected by websocket" in output.decode()
+    assert "the server says heard" in output.decode()
+    listener.kill()
+    await listener.wait()
+    await served.kill()
 
 
 @pytest.mark.parametrize("name", ["fastapi", "serve"])

@@ -105,7 +105,7 @@ FORMULA = [
 def test_delays(socketio, monkeypatch, options, draw, expected):
     """min(delay * 2^n, max), and a random part that is added."""
     if socketio.__name__ == "ferrio":
-        from ferrio.base_client import delays
+        from ferrio._connections import delays
 
         made = delays(*options.values(), lambda: draw)
         assert [next(made) for _ in expected] == expected
