@@ -109,8 +109,12 @@ class Resending:
         try:
             while queue and namespace in client.namespaces:
                 waiting = queue[0]
+                try:
+                    number, answer = client._ask(waiting.sealed, namespace)
+                except exceptions.TimeoutError:
+                    # The connection has ended just now. It goes on with the next one.
+                    return
                 waiting.tries += 1
-                number, answer = client._ask(waiting.sealed, namespace)
                 arguments = None
                 if await client._until(answer, self.ack_timeout):
                     arguments = answer_or_none(answer)
