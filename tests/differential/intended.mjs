@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 // Where ferrio's parsers differ from npm's on purpose: a name and the reason of each, and how it is recognised. But for one row
 // it is what ferrio refuses and npm takes: whatever both take must be equal.
 
@@ -40,14 +42,25 @@ const RULES = [
 ];
 
 // What ferrio takes and npm does not, or takes for something else.
-const TAKEN = {
-  name: "an error that is any JSON value",
-  why: "servers of Socket.IO 2 send what a middleware threw; only a client reads it",
-  covers: ([kind, [text]], _, ours) => kind === "sio" && text[0] === "4" && ours.type === 4,
-};
+const TAKEN = [
+  {
+    name: "an error that is any JSON value",
+    why: "servers of Socket.IO 2 send what a middleware threw; only a client reads it",
+    covers: ([kind, [text]], _, ours) => kind === "sio" && text[0] === "4" && ours.type === 4,
+  },
+  {
+    name: "white space where an id belongs",
+    why: "`Number(\" \")` is 0 for npm, which then sees an id; it is white space before JSON",
+    covers: ([kind, [text]], theirs, ours) => kind === "sio" && /^[2356](\d+-)?(\/[^,]*,)?[ \t\n\r]/.test(text) && isDeepStrictEqual(theirs, { ...ours, id: 0 }),
+  },
+];
 
 /** The name of the difference, or undefined. */
 export function intended(question, theirs, ours) {
-  if (theirs.refused !== undefined || (ours.refused === undefined && ours.whole !== false)) return TAKEN.covers(question, theirs, ours) ? TAKEN.name : undefined;
-  return RULES.find(({ covers }) => covers(question, theirs, ours))?.name;
+  if (theirs.refused !== undefined || (ours.refused === undefined && ours.whole !== false)) return named(TAKEN);
+  return named(RULES);
+
+  function named(rules) {
+    return rules.find(({ covers }) => covers(question, theirs, ours))?.name;
+  }
 }

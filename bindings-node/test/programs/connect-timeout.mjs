@@ -21,20 +21,22 @@ await unknown.opened;
 unknown.send("40/unknown,");
 print((await unknown.frame()).slice(0, 1), await unknown.frame(), "closed with", await unknown.closed);
 
-print("who has joined and left may stay");
-const left = server.raw();
-await left.opened;
-left.send("40");
-const [socket] = await event(io, "connection");
-for (let n = 0; n < 2; n++) await left.frame(); // the handshake, and the answer to CONNECT
-left.send("41");
-await event(socket, "disconnect");
+const [joined, left] = [await join(), await join()];
+left.raw.send("41");
+await event(left.socket, "disconnect");
 const other = server.raw();
 await other.opened;
 await other.closed;
-print(left.socket.readyState, io.engine.clientsCount);
-left.send("40");
-await event(io, "connection");
-left.close();
+for (const [name, { raw }] of Object.entries({ joined, left })) print("who has", name, "is", raw.socket.readyState === 1 ? "there" : "gone");
+for (const { raw } of [left, joined]) raw.close();
 await until(() => io.engine.clientsCount === 0);
 await server.close();
+
+async function join() {
+  const raw = server.raw();
+  await raw.opened;
+  raw.send("40");
+  const [socket] = await event(io, "connection");
+  for (let n = 0; n < 2; n++) await raw.frame(); // the handshake, and the answer to CONNECT
+  return { raw, socket };
+}

@@ -8,6 +8,18 @@ export const DIFFERENCES = [
     ferrio: "[ 'c', 'two' ]\nio.to(c): [ 'c' ]\nc.broadcast: [ 'a', 'b', 'd' ]\n",
   },
   {
+    program: "connect-timeout.mjs",
+    row: "a client that left its last namespace",
+    socketio: "who has left is there\n",
+    ferrio: "who has left is gone\n",
+  },
+  {
+    program: "connect-timeout.mjs",
+    row: "a client that left its last namespace",
+    socketio: "close websocket forced close\nclose websocket transport close\nclose websocket transport close\n",
+    ferrio: "close websocket forced close\nclose websocket forced close\nclose websocket transport close\n",
+  },
+  {
     program: "middlewares-namespace.mjs",
     row: "the order of `socket.rooms`",
     socketio: "connect: true [ 'early', 'own' ]\n",
