@@ -258,10 +258,3 @@ async def test_how_many_packets_a_post_may_have(new_server, engineio, serve, pol
     body = "\x1e".join(f'42["x",{n}]' for n in range(21))
     await client.request("POST", f"EIO=4&transport=polling&sid={client.sid}", data=body)
     assert 20 not in seen
-
-
-@pytest.mark.ferrio_only
-@pytest.mark.parametrize("name", ["Client", "AsyncClient", "SimpleClient", "AsyncSimpleClient"])
-def test_a_client_that_is_not_there_says_what_to_do(name):
-    with pytest.raises(AttributeError, match=f"no {name} yet: python-socketio's can be used"):
-        getattr(importlib.import_module("ferrio"), name)
