@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 
 /** What a handshake says. `interval` is that of the heartbeat, and the time it may be late. */
-export const open = (interval = 60_000) =>
-  `0${JSON.stringify({ sid: "s", upgrades: [], pingInterval: interval, pingTimeout: interval, maxPayload: 1e6 })}`;
+export const open = (interval = 60_000, sid = "s") =>
+  `0${JSON.stringify({ sid, upgrades: [], pingInterval: interval, pingTimeout: interval, maxPayload: 1e6 })}`;
 
 /** An HTTP answer. */
 export const answer = (body, { status = "200 OK", headers = ["content-type: text/plain"] } = {}) =>

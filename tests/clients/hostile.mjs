@@ -160,14 +160,16 @@ const CASES = {
 
   async "polls of rubbish"({ begin }) {
     for (const body of ["x", "\x1e\x1e", "42[", "b!", "9".repeat(100_000), Buffer.from([0xff, 0xfe])]) {
-      let polls = 0;
+      // Of each session by itself: a poll may be on its way when its session ends.
+      const polls = [];
       const enemy = await Enemy.listen(async (connection) => {
         for (;;) {
           const head = await connection.head();
-          if (!head.includes("sid=")) connection.send(answer(open()));
+          const session = /sid=(\d+)/.exec(head)?.[1];
+          if (session === undefined) connection.send(answer(open(60_000, `${polls.push(0) - 1}`)));
           // A POST's body is of no interest: the next head is looked for behind it.
           else if (head.startsWith("POST")) connection.send(answer("ok"));
-          else connection.send(answer(polls++ % 2 === 0 ? '40{"sid":"x"}' : body));
+          else connection.send(answer(polls[session]++ === 0 ? '40{"sid":"x"}' : body));
         }
       });
       const client = begin(enemy, POLLING);
