@@ -55,6 +55,9 @@ const PROFILES = {
   hasty: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_UPGRADE_TIMEOUT: "300" },
 };
 
+// glibc gives large blocks back to the system when they are freed, also after many of them: what a server holds is then to be seen.
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
+
 // They end with us, however we end.
 const children = new Set();
 process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
@@ -70,7 +73,7 @@ export function findFace(name, dialect) {
 /** Starts `face` and gives its port once it listens. `port` 0 takes any free one. */
 export async function startFace(face, profile = "calm", port = 0) {
   const [program, ...args] = face.command();
-  const env = { ...process.env, ...PROFILES[profile], ...face.env };
+  const env = { ...process.env, ...ALLOCATOR, ...PROFILES[profile], ...face.env };
   const chosen = port || (await freePort());
   const child = spawn(program, [...args, String(chosen)], { env, stdio: ["ignore", "pipe", "pipe"] });
   children.add(child);

@@ -107,7 +107,7 @@ export const inputs = [
         peer.socket.reset();
       }
       await attack.holdsLessThan(110, async () => {
-        for (let n = 0; n < attack.scale(180, 1000); n++) {
+        for (let n = 0; n < attack.scale(260, 1000); n++) {
           speaker.socket.send(`42["bcast","away","${"x".repeat(950_000)}"]`);
           await speaker.socket.drained();
         }

@@ -147,7 +147,7 @@ export const inputs = [
       peer.socket.pause();
       const many = Buffer.concat(Array.from({ length: 500 }, () => encodeFrame({ opcode: "ping", payload: Buffer.alloc(125, "p") })));
       await attack.holdsLessThan(36, async () => {
-        for (let n = 0; n < attack.scale(1000, 4000); n++) {
+        for (let n = 0; n < attack.scale(1500, 4000); n++) {
           peer.socket.raw(many);
           if (n % 20 === 0 && !(await peer.socket.drained(500))) break;
         }
