@@ -27,7 +27,8 @@ await event(left.socket, "disconnect");
 const other = server.raw();
 await other.opened;
 await other.closed;
-for (const [name, { raw }] of Object.entries({ joined, left })) print("who has", name, "is", raw.socket.readyState === 1 ? "there" : "gone");
+for (const [name, { raw }] of Object.entries({ joined, left }))
+  print("who has", name, "is", raw.socket.readyState === 1 ? "there" : "gone");
 for (const { raw } of [left, joined]) raw.close();
 await until(() => io.engine.clientsCount === 0);
 await server.close();
