@@ -115,16 +115,21 @@ impl ClientTls {
         let provider = Arc::new(ring::default_provider());
         let builder =
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let builder = if self.accept_any {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        let believes = if self.accept_any {
+            Some(Believes::Anybody)
         } else if self.pinned.is_empty() {
-            builder.with_root_certificates(self.root_store()?)
+            None
         } else {
-            let others = WebPkiServerVerifier::builder_with_provider(self.root_store()?, provider)
+            let others = WebPkiServerVerifier::builder_with_provider(self.root_store()?, Arc::clone(&provider))
                 .build()
                 .map_err(|error| rustls::Error::General(error.to_string()))?;
-            let pinned = Pinned { certificates: self.pinned.clone(), others };
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+            Some(Believes::Pinned { certificates: self.pinned.clone(), others })
+        };
+        let builder = match believes {
+            Some(believes) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Credulous { believes, provider }))
+            }
+            None => builder.with_root_certificates(self.root_store()?),
         };
         let mut config = match &self.own {
             Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
@@ -176,53 +181,24 @@ fn system_roots() -> Arc<RootCertStore> {
     Arc::clone(ROOTS.get_or_init(load))
 }
 
-/// Believes any certificate, but checks that the server has the key to it.
+/// Believes more than the usual verification does, but checks that the server has the key to what it shows.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Credulous {
+    believes: Believes,
+    provider: Arc<CryptoProvider>,
 }
 
-/// Believes these certificates, and whom the usual verification believes.
 #[derive(Debug)]
-struct Pinned {
-    certificates: Vec<CertificateDer<'static>>,
-    others: Arc<WebPkiServerVerifier>,
+enum Believes {
+    Anybody,
+    /// These certificates, and whom the usual verification believes.
+    Pinned {
+        certificates: Vec<CertificateDer<'static>>,
+        others: Arc<WebPkiServerVerifier>,
+    },
 }
 
-impl ServerCertVerifier for Pinned {
+impl ServerCertVerifier for Credulous {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -231,10 +207,12 @@ impl ServerCertVerifier for Pinned {
         stapled: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.certificates.iter().any(|pinned| pinned == certificate) {
-            return Ok(ServerCertVerified::assertion());
+        match &self.believes {
+            Believes::Pinned { certificates, others } if !certificates.iter().any(|pinned| pinned == certificate) => {
+                others.verify_server_cert(certificate, between, name, stapled, now)
+            }
+            Believes::Anybody | Believes::Pinned { .. } => Ok(ServerCertVerified::assertion()),
         }
-        self.others.verify_server_cert(certificate, between, name, stapled, now)
     }
 
     fn verify_tls12_signature(
@@ -243,7 +221,7 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.others.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -252,10 +230,10 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.others.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.others.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
