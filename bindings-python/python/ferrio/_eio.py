@@ -5,77 +5,26 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .async_server import AsyncServer
-    from .server import Server
+from typing import Any
 
 
-class BaseEio:
-    """What both kinds of servers have below."""
+class _Below:
+    """What servers and clients have below in the same way. `_above` is the server or client."""
 
-    #: python-engineio's own switch. Here a server's `async_handlers` decides alone.
-    async_handlers = False
-    _server: Any
-
-    @property
-    def async_mode(self) -> str:
-        """As the server's."""
-        mode: str = self._server.async_mode
-        return mode
-
-    @property
-    def ping_interval(self) -> float:
-        """Seconds between heartbeats."""
-        return float(self._server._options["pingInterval"] / 1000)
-
-    @property
-    def ping_timeout(self) -> float:
-        """Seconds that a heartbeat may go unanswered."""
-        return float(self._server._options["pingTimeout"] / 1000)
-
-    @property
-    def max_http_buffer_size(self) -> int:
-        """Bytes of the largest message."""
-        return int(self._server._options["maxHttpBufferSize"])
-
-    @property
-    def sockets(self) -> list[str]:
-        """The Engine.IO ids of the sessions."""
-        sids: list[str] = self._server._eio_sids()
-        return sids
-
-    def transport(self, sid: str) -> str:
-        """``"polling"`` or ``"websocket"``, of a session that has joined a namespace, by its Engine.IO id. Or `KeyError`."""
-        for namespace in self._server._namespaces():
-            own = self._server._sid(sid, namespace)
-            if own is not None:
-                transport: str = self._server._transport(own, namespace)
-                return transport
-        raise KeyError("Session not found")
-
-    def _send(self, sid: str, data: Any) -> None:
-        self._server._write(sid, bytes(data) if isinstance(data, (bytes, bytearray)) else str(data))
-
-    def _disconnect(self, sid: str | None) -> None:
-        for each in list(self._server._eio_sids()) if sid is None else [sid]:
-            self._server._close_session(each)
-
-
-class AsyncEio(BaseEio):
-    """The Engine.IO side of an `AsyncServer`."""
-
-    def __init__(self, server: AsyncServer) -> None:
-        self._server = server
+    def __init__(self, above: Any) -> None:
+        self._above = above
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As the server's."""
-        return self._server.start_background_task(target, *args, **kwargs)
+        """As the server's or client's."""
+        return self._above.start_background_task(target, *args, **kwargs)
+
+
+class _OfLoop(_Below):
+    """Where asyncio is below."""
 
     async def sleep(self, seconds: float = 0) -> None:
-        """As the server's."""
-        await self._server.sleep(seconds)
+        """As the server's or client's."""
+        await self._above.sleep(seconds)
 
     def create_event(self) -> asyncio.Event:
         """An `asyncio.Event`."""
@@ -89,6 +38,80 @@ class AsyncEio(BaseEio):
         """What such a queue raises when it is empty."""
         return asyncio.QueueEmpty
 
+
+class _OfThreads(_Below):
+    """Where threads or greenlets are below."""
+
+    def sleep(self, seconds: float = 0) -> None:
+        """As the server's or client's."""
+        self._above.sleep(seconds)
+
+    def create_event(self) -> Any:
+        """As `threading.Event`, for threads or greenlets."""
+        return self._above._mode.event()
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
+        """As `queue.Queue`, for threads or greenlets."""
+        return self._above._mode.queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """What such a queue raises when it is empty."""
+        return queue.Empty
+
+
+class BaseEio(_Below):
+    """What both kinds of servers have below."""
+
+    #: python-engineio's own switch. Here a server's `async_handlers` decides alone.
+    async_handlers = False
+
+    @property
+    def async_mode(self) -> str:
+        """As the server's."""
+        mode: str = self._above.async_mode
+        return mode
+
+    @property
+    def ping_interval(self) -> float:
+        """Seconds between heartbeats."""
+        return float(self._above._options["pingInterval"] / 1000)
+
+    @property
+    def ping_timeout(self) -> float:
+        """Seconds that a heartbeat may go unanswered."""
+        return float(self._above._options["pingTimeout"] / 1000)
+
+    @property
+    def max_http_buffer_size(self) -> int:
+        """Bytes of the largest message."""
+        return int(self._above._options["maxHttpBufferSize"])
+
+    @property
+    def sockets(self) -> list[str]:
+        """The Engine.IO ids of the sessions."""
+        sids: list[str] = self._above._eio_sids()
+        return sids
+
+    def transport(self, sid: str) -> str:
+        """``"polling"`` or ``"websocket"``, of a session that has joined a namespace, by its Engine.IO id. Or `KeyError`."""
+        for namespace in self._above._namespaces():
+            own = self._above._sid(sid, namespace)
+            if own is not None:
+                transport: str = self._above._transport(own, namespace)
+                return transport
+        raise KeyError("Session not found")
+
+    def _send(self, sid: str, data: Any) -> None:
+        self._above._write(sid, bytes(data) if isinstance(data, (bytes, bytearray)) else str(data))
+
+    def _disconnect(self, sid: str | None) -> None:
+        for each in list(self._above._eio_sids()) if sid is None else [sid]:
+            self._above._close_session(each)
+
+
+class AsyncEio(BaseEio, _OfLoop):
+    """The Engine.IO side of an `AsyncServer`."""
+
     async def send(self, sid: str, data: Any) -> None:
         """Sends a raw Engine.IO message to a session, by its Engine.IO id. Nothing happens if it is not there."""
         self._send(sid, data)
@@ -98,31 +121,8 @@ class AsyncEio(BaseEio):
         self._disconnect(sid)
 
 
-class Eio(BaseEio):
+class Eio(BaseEio, _OfThreads):
     """The Engine.IO side of a `Server`."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As the server's."""
-        return self._server.start_background_task(target, *args, **kwargs)
-
-    def sleep(self, seconds: float = 0) -> None:
-        """As the server's."""
-        self._server.sleep(seconds)
-
-    def create_event(self) -> Any:
-        """As `threading.Event`, for the threads or greenlets of the server's mode."""
-        return self._server._mode.event()
-
-    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
-        """As `queue.Queue`, for the threads or greenlets of the server's mode."""
-        return self._server._mode.queue(*args, **kwargs)
-
-    def get_queue_empty_exception(self) -> type[Exception]:
-        """What such a queue raises when it is empty."""
-        return queue.Empty
 
     def send(self, sid: str, data: Any) -> None:
         """Sends a raw Engine.IO message to a session, by its Engine.IO id. Nothing happens if it is not there."""
@@ -133,13 +133,11 @@ class Eio(BaseEio):
         self._disconnect(sid)
 
 
-class BaseClientEio:
+class BaseClientEio(_Below):
     """What programs ask of python-engineio's client below python-socketio's."""
 
-    _client: Any
-
     def __init__(self, client: Any) -> None:
-        self._client = client
+        super().__init__(client)
         #: What the server said last: transports to move to, seconds between its heartbeats, and beyond which one is missed.
         self.upgrades: list[str] | None = None
         self.ping_interval: float | None = None
@@ -151,13 +149,13 @@ class BaseClientEio:
     @property
     def state(self) -> str:
         """``"disconnected"``, ``"connected"`` or ``"disconnecting"``."""
-        state: str = self._client._state
+        state: str = self._above._state
         return "disconnected" if state == "connecting" else state
 
     @property
     def sid(self) -> str | None:
         """The session's id."""
-        sid: str | None = self._client.sid
+        sid: str | None = self._above.sid
         return sid
 
     @property
@@ -168,65 +166,25 @@ class BaseClientEio:
     @property
     def http(self) -> Any:
         """The `http_session` that the client was given."""
-        return self._client._dialling.http_session
+        return self._above._dialling.http_session
 
     def transport(self) -> str | None:
         """As the client's."""
-        transport: str | None = self._client.transport()
+        transport: str | None = self._above.transport()
         return transport
 
 
-class AsyncClientEio(BaseClientEio):
+class AsyncClientEio(BaseClientEio, _OfLoop):
     """The Engine.IO side of an `AsyncClient`."""
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As the client's."""
-        return self._client.start_background_task(target, *args, **kwargs)
-
-    async def sleep(self, seconds: float = 0) -> None:
-        """As the client's."""
-        await self._client.sleep(seconds)
-
-    def create_event(self) -> asyncio.Event:
-        """An `asyncio.Event`."""
-        return asyncio.Event()
-
-    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
-        """An `asyncio.Queue`."""
-        return asyncio.Queue(*args, **kwargs)
-
-    def get_queue_empty_exception(self) -> type[Exception]:
-        """What such a queue raises when it is empty."""
-        return asyncio.QueueEmpty
 
     async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
         """As the client's."""
-        await self._client.disconnect()
+        await self._above.disconnect()
 
 
-class ClientEio(BaseClientEio):
+class ClientEio(BaseClientEio, _OfThreads):
     """The Engine.IO side of a `Client`."""
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As the client's."""
-        return self._client.start_background_task(target, *args, **kwargs)
-
-    def sleep(self, seconds: float = 0) -> None:
-        """As the client's."""
-        self._client.sleep(seconds)
-
-    def create_event(self) -> Any:
-        """As `threading.Event`, for threads or greenlets."""
-        return self._client._mode.event()
-
-    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
-        """As `queue.Queue`, for threads or greenlets."""
-        return self._client._mode.queue(*args, **kwargs)
-
-    def get_queue_empty_exception(self) -> type[Exception]:
-        """What such a queue raises when it is empty."""
-        return queue.Empty
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
         """As the client's."""
-        self._client.disconnect()
+        self._above.disconnect()
