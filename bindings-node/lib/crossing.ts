@@ -8,11 +8,6 @@ const FLUSH_AT = 64 * 1024;
 /** Attachments up to this are copied at the emit, larger ones cross at once: either way the caller may reuse its buffer. */
 const COPY_UP_TO = 16 * 1024;
 
-/** Rounds, and milliseconds, after which other work of the process gets its turn. @internal */
-export const MAX_ROUNDS = 64;
-/** @internal */
-export const MAX_MS = 2;
-
 /** Starts an engine. @throws Error that says which option is wrong, or why there is no addon. @internal */
 export function startEngine(options: string, wake: () => void): NativeEngine {
   const { Engine: Native } = loadAddon();

@@ -9,12 +9,12 @@ import type { IncomingMessage } from "node:http";
 import type { PendingAck } from "./acks";
 import { Batch } from "./batch";
 import type { Conn } from "./conn";
-import { MAX_MS, MAX_ROUNDS } from "./crossing";
 import type { Engine } from "./engine";
 import type { Cause, Exchange, Link } from "./exchange";
 import type { NativeEngine } from "./native";
 import { NativeRequest } from "./native-request";
 import type { TransportName } from "./options";
+import { Pace } from "./pace";
 import { type AckEndKind, EventKind, PACKET_TYPES, REASONS } from "./records";
 import type { Newcomer, Socket } from "./socket";
 
@@ -47,10 +47,7 @@ function causeOf(head: [string, string, string, boolean, ...string[]] | null): C
 export class Rounds {
   /** A round is under way: it flushes at its end. */
   running = false;
-  /** A round is under way or will come: the engine need not wake us. */
-  private scheduled = false;
-  private rounds = 0;
-  private roundsUntil = 0;
+  private readonly pace = new Pace(() => this.round());
 
   private readonly batch = new Batch();
   /** Triples: the socket or pending ack, what arrived, the id. */
@@ -73,18 +70,15 @@ export class Rounds {
 
   /** The engine has something for us. */
   wake(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    this.roundsUntil = performance.now() + MAX_MS;
-    process.nextTick(this.round);
+    this.pace.wake();
   }
 
-  private readonly round = (): void => {
+  private round(): void {
     if (this.engine.closed) return;
     this.running = true;
     this.batch.take(this.native);
     this.step();
-  };
+  }
 
   // The four stages of a round. In each, user code may throw: that is an uncaughtException like any other, and what is
   // left of the stage is done in the next tick.
@@ -158,29 +152,13 @@ export class Rounds {
 
   private readonly finishTick = (): void => process.nextTick(this.finish);
 
-  /** The end of a round: what it made crosses, and another one follows while there is more. */
+  /** The end of a round: what it made crosses. */
   private settle(): void {
     this.running = false;
     this.batch.clear();
     this.engine.flush();
-    if (!this.batch.more) {
-      this.scheduled = false;
-      this.rounds = 0;
-    } else if (++this.rounds < MAX_ROUNDS && performance.now() < this.roundsUntil) {
-      // A promise job, then a tick: all promise jobs of this round run before the next.
-      queueMicrotask(this.roundTick);
-    } else {
-      this.rounds = 0;
-      setImmediate(this.freshRound);
-    }
+    this.pace.over(this.batch.more);
   }
-
-  private readonly roundTick = (): void => process.nextTick(this.round);
-
-  private readonly freshRound = (): void => {
-    this.roundsUntil = performance.now() + MAX_MS;
-    process.nextTick(this.round);
-  };
 
   /** Takes one event from the batch. `at` moves on before any user code runs. */
   private read(): void {

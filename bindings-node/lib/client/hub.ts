@@ -5,8 +5,9 @@
  * jobs between, as if each had been read by itself: who awaits one event and then listens for the next one must not miss it.
  */
 import { Batch } from "../batch";
-import { Crossing, MAX_MS, MAX_ROUNDS, startEngine } from "../crossing";
+import { Crossing, startEngine } from "../crossing";
 import type { NativeEngine } from "../native";
+import { Pace } from "../pace";
 import type { Payload } from "../parser";
 import { CommandKind, EventKind, FAILURES, PACKET_TYPES, REASONS, TRANSPORTS } from "../records";
 import { PacketType } from "../scripted/packages";
@@ -22,14 +23,11 @@ export class Hub extends Crossing {
   private readonly connections = new Map<number, NativeConnection>();
   private lastNumber = 0;
   private readonly batch = new Batch();
-  /** A round is under way or will come: the engine need not wake us. */
-  private scheduled = false;
-  private rounds = 0;
-  private roundsUntil = 0;
+  private readonly pace = new Pace(() => this.round());
 
   constructor() {
     super();
-    this.native = startEngine("{}", () => this.wake());
+    this.native = startEngine("{}", () => this.pace.wake());
   }
 
   // ---- out ----
@@ -143,19 +141,12 @@ export class Hub extends Crossing {
 
   // ---- in ----
 
-  private wake(): void {
-    if (this.scheduled) return;
-    this.scheduled = true;
-    this.roundsUntil = performance.now() + MAX_MS;
-    process.nextTick(this.round);
-  }
-
-  private readonly round = (): void => {
+  private round(): void {
     if (this.native === undefined) return;
     this.running = true;
     this.batch.take(this.native);
     this.step();
-  };
+  }
 
   /** Reads one event. What a listener throws is an uncaughtException like any other; the rest follows all the same. */
   private readonly step = (): void => {
@@ -170,28 +161,13 @@ export class Hub extends Crossing {
 
   private readonly stepTick = (): void => process.nextTick(this.step);
 
-  /** The end of a round: what it made crosses, and another one follows while there is more. */
+  /** The end of a round: what it made crosses. */
   private settle(): void {
     this.running = false;
     this.batch.clear();
     this.flush();
-    if (!this.batch.more) {
-      this.scheduled = false;
-      this.rounds = 0;
-    } else if (++this.rounds < MAX_ROUNDS && performance.now() < this.roundsUntil) {
-      queueMicrotask(this.roundTick);
-    } else {
-      this.rounds = 0;
-      setImmediate(this.freshRound);
-    }
+    this.pace.over(this.batch.more);
   }
-
-  private readonly roundTick = (): void => process.nextTick(this.round);
-
-  private readonly freshRound = (): void => {
-    this.roundsUntil = performance.now() + MAX_MS;
-    process.nextTick(this.round);
-  };
 
   /** Takes one event from the batch. `at` moves on before any user code runs. */
   private read(number: number): void {
