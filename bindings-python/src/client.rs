@@ -202,6 +202,11 @@ impl ClientCore {
         link::left(slf, namespace)
     }
 
+    /// Whether there is a connection. It may end before the namespaces are told.
+    fn _linked(&self, py: Python<'_>) -> bool {
+        self.link.borrow(py).is_some()
+    }
+
     /// `"polling"` or `"websocket"`; `None` without a connection.
     fn _transport(&self, py: Python<'_>) -> Option<&'static str> {
         let (core, client) = link::address(self, py)?;
@@ -234,7 +239,7 @@ impl ClientCore {
             Some(name) if !name.is_empty()? => name,
             _ => intern!(py, "/"),
         };
-        if this.detours() || !this.namespaces(py).bind(py).contains(name)? {
+        if this.detours() || !this._linked(py) || !this.namespaces(py).bind(py).contains(name)? {
             let otherwise = intern!(py, "_emit_otherwise");
             slf.call_method1(otherwise, (event, data, name, callback, volatile))?;
             return Ready::for_client(slf);

@@ -272,8 +272,7 @@ class Connections(Listeners, ClientCore):
         data = data or {}
         if self._recovery is not None:
             self._recovery.joined(namespace, data)
-        self.namespaces[namespace] = data.get("sid", self.sid)
-        self._resending.joined(namespace)
+        self._resending.joined(namespace, data.get("sid", self.sid))
         try:
             if self._recovery is not None:
                 for event, *args in self._recovery.missed.pop(namespace, ()):

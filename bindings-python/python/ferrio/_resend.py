@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ class Resending:
         self.retries = retries
         self.ack_timeout = ack_timeout
         self.bytes = 0
+        # An event is sent or kept, and what was kept is sent, by one thread at a time: none overtakes another.
+        self.lock = threading.RLock()
         #: By namespace: waiting for it to be connected, and (with `retries`) for an answer, the first of them.
         self.unsent: dict[str, deque[Waiting]] = {}
         self.queues: dict[str, deque[Waiting]] = {}
@@ -59,44 +62,46 @@ class Resending:
     ) -> None:
         """Keeps an event. `BadNamespaceError` if it cannot wait."""
         client = self.client
-        is_connected = namespace in client.namespaces
-        if volatile and not is_connected:
+        joined = namespace in client.namespaces
+        if volatile and not joined:
             return
         expected = not client.connection_namespaces or namespace in client.connection_namespaces
-        if not is_connected and not (self.offline and expected):
+        if not joined and not (self.offline and expected):
             raise exceptions.BadNamespaceError(f"{namespace} is not a connected namespace.")
         if client._hears_emits:
             client._on_emit(event, data, namespace)
-        sealed = client._seal(event, data)
-        if volatile:
-            client._send(sealed, namespace, callback, True)
-            return
-        if self.bytes + sealed.size > self.max_buffered:
+        waiting = Waiting(client._seal(event, data), callback, failed)
+        with self.lock:
+            # It may have been connected while we were on the way here, or have ended without anybody being told yet.
+            if volatile or (not self.retries and self._is_up(namespace)):
+                client._send(waiting.sealed, namespace, callback, volatile)
+            elif self.retries:
+                self._keep(waiting, self.queues.setdefault(namespace, deque()), namespace)
+                self._work(namespace)
+            elif self.offline:
+                self._keep(waiting, self.unsent.setdefault(namespace, deque()), namespace)
+
+    def _is_up(self, namespace: str) -> bool:
+        return namespace in self.client.namespaces and self.client._linked()
+
+    def _keep(self, waiting: Waiting, queue: deque[Waiting], namespace: str) -> None:
+        if self.bytes + waiting.sealed.size > self.max_buffered:
             raise exceptions.BadNamespaceError(
                 f"{namespace}: {self.bytes} bytes wait for the connection already, and max_buffered is {self.max_buffered}"
             )
-        self.bytes += sealed.size
-        waiting = Waiting(sealed, callback, failed)
-        if not self.retries:
-            self.unsent.setdefault(namespace, deque()).append(waiting)
-            if namespace in client.namespaces:
-                # It was connected while we were on the way here.
-                self._send_all(namespace)
-            return
-        self.queues.setdefault(namespace, deque()).append(waiting)
-        self._work(namespace)
+        self.bytes += waiting.sealed.size
+        queue.append(waiting)
 
-    def joined(self, namespace: str) -> None:
+    def joined(self, namespace: str, sid: Any) -> None:
         """A namespace is connected: everything that has waited goes out first."""
-        self._send_all(namespace)
-        self._work(namespace)
-
-    def _send_all(self, namespace: str) -> None:
-        unsent = self.unsent.get(namespace)
-        while unsent:
-            waiting = unsent.popleft()
-            self.bytes -= waiting.sealed.size
-            self.client._send(waiting.sealed, namespace, waiting.callback, False)
+        with self.lock:
+            unsent = self.unsent.get(namespace)
+            while unsent:
+                waiting = unsent.popleft()
+                self.bytes -= waiting.sealed.size
+                self.client._send(waiting.sealed, namespace, waiting.callback, False)
+            self.client.namespaces[namespace] = sid
+            self._work(namespace)
 
     def _work(self, namespace: str) -> None:
         if namespace in self.client.namespaces and self.queues.get(namespace) and namespace not in self.at_work:
@@ -106,6 +111,7 @@ class Resending:
     async def _deliver(self, namespace: str) -> None:
         """Sends the events of a queue, each until it is answered, while the namespace is connected."""
         client, queue = self.client, self.queues[namespace]
+        ended = True
         try:
             while queue and namespace in client.namespaces:
                 waiting = queue[0]
@@ -122,16 +128,22 @@ class Resending:
                     client._drop_ask(namespace, number)
                 if arguments is None and waiting.tries <= self.retries:
                     continue
-                queue.popleft()
-                self.bytes -= waiting.sealed.size
+                with self.lock:
+                    queue.popleft()
+                    self.bytes -= waiting.sealed.size
                 if arguments is None:
                     client.logger.warning("an event was not acknowledged in %d tries, and is given up", waiting.tries)
                     if waiting.failed is not None:
                         waiting.failed()
                 elif waiting.callback is not None:
                     await client._contained(waiting.callback, *arguments, what="an acknowledgement")
+            ended = False
         finally:
-            self.at_work.discard(namespace)
+            with self.lock:
+                self.at_work.discard(namespace)
+                if not ended:
+                    # What was added since we looked.
+                    self._work(namespace)
 
 
 def answer_or_none(answer: Any) -> list[Any] | None:

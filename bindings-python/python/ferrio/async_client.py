@@ -104,7 +104,7 @@ class AsyncClient(Looping, Background, BaseClient):
         and at once when the connection ends; `exceptions.BadNamespaceError` where the namespace is not connected.
         """
         namespace = namespace or "/"
-        if self._detours or namespace not in self.namespaces:
+        if self._has_to_wait(namespace):
             return answer_of(await self._call_otherwise(event, data, namespace, timeout))
         number, answer = self._call(event, data, namespace)
         expiry = None if timeout is None else self._loop.call_later(timeout, fail, answer)

@@ -185,9 +185,14 @@ class BaseClient(Connections):
         """Called by the engine for each event, with ``logger=True``."""
         self.logger.info('Received event "%s" [%s]', event, namespace)
 
+    def _has_to_wait(self, namespace: str) -> bool:
+        """Whether an event cannot simply be sent: the namespace is not connected, the connection has ended and those who
+        listen to that are only being told, or it is to be sent until it is answered."""
+        ended = self._resending.offline and not self._linked()
+        return self._detours or ended or namespace not in self.namespaces
+
     def _emit_otherwise(
         self, event: Any, data: Any, namespace: str, callback: Callable[..., Any] | None, volatile: bool
     ) -> None:
-        """Called by the engine for an event that it cannot simply send: the namespace is not connected, or it is to be sent
-        until it is answered."""
+        """Called by the engine for an event that it cannot simply send (see `_has_to_wait`)."""
         self._resending.emit(event, data, namespace, callback, volatile)

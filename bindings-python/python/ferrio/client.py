@@ -101,7 +101,7 @@ class Client(Blocking, BaseClient):
         and at once when the connection ends; `exceptions.BadNamespaceError` where the namespace is not connected.
         """
         namespace = namespace or "/"
-        if self._detours or namespace not in self.namespaces:
+        if self._has_to_wait(namespace):
             answer = self._mode.promise()
             no_answer = exceptions.TimeoutError()
 

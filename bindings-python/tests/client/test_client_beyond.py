@@ -40,6 +40,30 @@ async def test_events_wait_for_the_connection(face, site):
     assert got == list(range(6))
 
 
+async def test_what_a_disconnect_handler_emits_waits_as_well(face, site):
+    got: list[Any] = []
+    site.sio.on("number", lambda sid, number: got.append(number))
+    client = face.client(**BACK_SOON, offline_buffer=True)
+    tell = face.tells("disconnect")
+
+    def on_disconnect(reason: str) -> None:
+        # The namespaces are still there, as with the original; the connection is not.
+        assert "/" in client.namespaces
+        for number in range(3):
+            client.emit("number", number)
+        tell(reason)
+
+    client.on("disconnect", on_disconnect)
+    await face.do(client.connect, site.url)
+    await site.close()
+    assert await face.get() == ("disconnect", "transport error")
+    await face.do(client.emit, "number", 3)
+    calling = face.start(client.call, "echo", "late")
+    await site.open()
+    assert await patiently(calling) == "late"
+    assert got == [0, 1, 2, 3]
+
+
 async def test_the_buffer_is_bounded(face, site):
     client = face.client(offline_buffer=True, max_buffered=100)
     await face.do(client.emit, "echo", "x" * 60)
