@@ -149,13 +149,13 @@ test-wheel: wheel ## the wheel in a clean environment of every Python at hand; t
 	$(PYTHON) bindings-python/scripts/try_wheel.py target/wheels/ferrio-*.whl
 	$(PYTHON) -m maturin sdist --manifest-path bindings-python/Cargo.toml --out target/sdist
 
-# Plays $(1) against every face, each to its end, before it fails.
-every_face = @failed=; for face in $(FACES); do $(1) --face $$face || failed="$$failed $$face"; done; \
-	  [ -z "$$failed" ] || { echo "failed on:$$failed"; exit 1; }
+# Plays $(1) against every face, each to its end, before it fails: several side by side, or where the load matters one by one.
+every_face = @printf '%s\n' $(FACES:%='$(1) --face %') | .ci/each
+one_by_one = @printf '%s\n' $(FACES:%='$(1) --face %') | JOBS=1 .ci/each
 
 .PHONY: test-scenarios
 test-scenarios: addon wheel programs tests/node_modules/.done ## scenarios, conformance, hostile input against every face (FACES=node)
-	$(call every_face,node tests/run.mjs)
+	$(call one_by_one,node tests/run.mjs)
 
 # What differs between the ways of serving is how packets travel, not what the engine says.
 .PHONY: test-interop
@@ -166,10 +166,8 @@ test-interop: addon wheel programs tests/node_modules/.done ## the official clie
 
 .PHONY: test-clients
 test-clients: addon wheel programs tests/node_modules/.done ## ferrio's clients against every face, both originals and hostile servers
-	@failed=; for client in $(CLIENTS); do \
-	  node tests/clients/hostile.mjs --client $$client || failed="$$failed $$client-hostile"; for face in $(FACES); do \
-	  node tests/clients/run.mjs --client $$client --face $$face || failed="$$failed $$client-$$face"; done; done; \
-	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+	@printf '%s\n' $(foreach client,$(CLIENTS),'node tests/clients/hostile.mjs --client $(client)' \
+	  $(FACES:%='node tests/clients/run.mjs --client $(client) --face %')) | .ci/each
 test-clients: CLIENTS := rust node python python-sync
 test-clients: FACES += socketio python-socketio
 
@@ -192,7 +190,7 @@ hostile-scoreboard: addon wheel programs tests/node_modules/.done ## the same ag
 .PHONY: test-faults
 test-faults: FACES := rust node python
 test-faults: addon wheel programs tests/node_modules/.done ## a bad network; as root on Linux also one that loses packets
-	$(call every_face,node tests/faults/run.mjs)
+	$(call one_by_one,node tests/faults/run.mjs)
 
 .PHONY: test-soak
 test-soak: addon wheel programs tests/node_modules/.done ## ten seconds of the soak
@@ -206,11 +204,11 @@ soak: addon wheel programs tests/node_modules/.done ## all kinds of clients for 
 .PHONY: test-limits
 test-limits: FACES += python-hosted
 test-limits: addon wheel programs tests/node_modules/.done ## slow clients, stuck programs, a process without files, drained servers
-	$(call every_face,node tests/limits/run.mjs)
+	$(call one_by_one,node tests/limits/run.mjs)
 
 .PHONY: test-originals
 test-originals: .venv/.done chromium tests/node_modules/.done demo/node_modules/.done ## the same against socket.io and python-socketio: are the tests right?
-	$(call every_face,node tests/run.mjs)
+	$(call one_by_one,node tests/run.mjs)
 	$(call every_face,node tests/interop/run.mjs)
 	$(call every_face,$(PYTHON) tests/interop/run.py)
 	node tests/browser/run.mjs --face original-node --face original-python

@@ -299,7 +299,7 @@ const CASES = {
 const NEEDS = {
   "it shows its credentials anew at each return": ["auth"],
   "what waits keeps its order while the server flaps": ["buffer"],
-  "with retries all arrives, in order, while the server flaps": ["retries"],
+  "with retries all arrives, in order, while the server flaps": ["retries", "questions in order"],
   "two hundred times back, one connection at a time, and memory stays flat": ["buffer"],
 };
 

@@ -9,6 +9,8 @@ import python
 python.THREADS = True
 # Handlers start in the order of the events; one that has not ended within a millisecond goes on beside the next.
 python.ALWAYS.append("order")
+# Each question is a thread's, and threads begin in any order.
+python.ALWAYS.append("questions in order")
 
 if __name__ == "__main__":
     asyncio.run(python.main())
