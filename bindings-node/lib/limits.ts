@@ -24,6 +24,10 @@ export interface PacketLimits {
   namespaceName: number;
   /** Bytes of an event's name, as it stands in the packet. 1024. */
   eventName: number;
+  /** Frames that one WebSocket message may be cut into, empty ones included. 1024. */
+  fragments: number;
+  /** Pings, pongs and closes on one WebSocket in a second. 50. */
+  controlFrames: number;
 }
 
 /** How much may wait for a client and for the program, what a packet may be, and who may come in. */
@@ -45,6 +49,8 @@ export interface LimitOptions {
   limits: Partial<PacketLimits>;
   /** Bytes of a request's header block, on a port of the engine's own ({@link ServerOptions.nativeListener}). 16384. */
   maxHeaderBytes: number;
+  /** Headers of a request; there too. More are answered 431 and counted as `maxHeaderBytes`. 100. */
+  maxHeaders: number;
   /** Time for a request's headers to arrive, in ms; there too. 10000. */
   headerTimeout: number;
   /** Connections at once. Who comes then is answered 503 with `Retry-After`. Any number. */
@@ -95,6 +101,7 @@ const LIMITS: readonly (keyof LimitOptions)[] = [
   "mailboxBytes",
   "limits",
   "maxHeaderBytes",
+  "maxHeaders",
   "headerTimeout",
   "maxConnections",
   "maxHandshakes",

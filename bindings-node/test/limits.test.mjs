@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
+import WebSocket from "ws";
 import { deafClient } from "./deaf.mjs";
 import { event, isOriginal, Server, start } from "./support.mjs";
 
@@ -77,6 +78,11 @@ test("limits that make no sense are refused", only, () => {
   assert.throws(attempt({ writeTimeout: 0 }), /writeTimeout: expected a number of milliseconds/);
 });
 
+/** The limits that struck, and how often. */
+function struck({ io }) {
+  return Object.fromEntries(Object.entries(io.stats().limits).filter(([, count]) => count > 0));
+}
+
 /** Opens a session by hand; the status, the headers and the body of the answer. */
 async function handshake(port, headers = {}) {
   const answer = await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`, { headers });
@@ -115,6 +121,8 @@ test("no more connections than there may be", only, async (t) => {
     [4, context],
     [4, context],
   ]);
+  assert.deepEqual(struck(server), { maxConnections: 2 });
+  assert.equal(server.io.stats().refused[4], 2);
   // A place that is given back is taken.
   const left = event(first.socket, "disconnect");
   const closed = event(first.socket.conn, "close");
@@ -135,6 +143,7 @@ test("no more connections without a namespace than there may be", only, async (t
   await Promise.all([accepted, event(client, "connect")]);
   assert.equal((await handshake(server.port)).status, 200);
   assert.equal((await handshake(server.port)).status, 503);
+  assert.deepEqual(struck(server), { maxHandshakes: 2 });
 });
 
 test("no more sessions of an address than it may open", only, async (t) => {
@@ -147,6 +156,7 @@ test("no more sessions of an address than it may open", only, async (t) => {
   assert.ok(Number(headers.get("retry-after")) > 1);
   assert.deepEqual(JSON.parse(body), { code: 4, message: "Too many sessions from this address" });
   assert.equal((await from("1.1.1.2")).status, 200);
+  assert.deepEqual(struck(server), { sessionsPerAddress: 1 });
 });
 
 test("no more events of a client than it may send", only, async (t) => {
@@ -164,4 +174,54 @@ test("no more events of a client than it may send", only, async (t) => {
   assert.equal((await left)[0], "transport close"); // it would come back
   assert.deepEqual(got, [0, 1, 2]);
   assert.ok(other.socket.connected);
+  assert.deepEqual(struck(server), { eventsPerClient: 1 });
+});
+
+/** A WebSocket by hand that has joined the main namespace, and the code that it is closed with. */
+async function webSocket(t, port) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
+  t.after(() => socket.terminate());
+  const closed = event(socket, "close");
+  await event(socket, "message");
+  socket.send("40");
+  await event(socket, "message");
+  return { socket, closed };
+}
+
+for (const nativeListener of [false, true]) {
+  const where = nativeListener ? "a port of the engine's own" : "the program's port";
+  test(`frames of a WebSocket are counted against their options on ${where}`, only, async (t) => {
+    const io = new Server(0, { nativeListener, limits: { fragments: 3, controlFrames: 2 } });
+    t.after(() => io.close());
+    if (!nativeListener) await event(io.httpServer, "listening");
+    const { port } = (nativeListener ? io.engine : io.httpServer).address();
+    const got = [];
+    io.on("connection", (socket) => socket.onAny((name) => got.push(name)));
+    const [cut, pinging] = [await webSocket(t, port), await webSocket(t, port)];
+    const message = (...pieces) => {
+      for (const piece of pieces) cut.socket.send(piece, { fin: piece.endsWith("]") });
+    };
+    message("42[", '"three"', "]");
+    message("42[", '"fo', 'ur"', "]");
+    assert.equal((await cut.closed)[0], 1008);
+    for (let n = 0; n < 3; n++) pinging.socket.ping();
+    assert.equal((await pinging.closed)[0], 1008);
+    assert.deepEqual(got, ["three"]);
+    assert.deepEqual(struck({ io }), { fragments: 1, controlFrames: 1 });
+  });
+}
+
+test("headers are counted on a port of the engine's own", only, async (t) => {
+  const io = new Server(0, { nativeListener: true, maxHeaders: 5 });
+  t.after(() => io.close());
+  const status = async (headers) => {
+    const socket = connect(io.engine.address().port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    socket.write(`GET /socket.io/?EIO=9 HTTP/1.1\r\n${"x: y\r\n".repeat(headers)}\r\n`);
+    return String((await event(socket, "data"))[0]).slice(9, 12);
+  };
+  assert.equal(await status(5), "400");
+  assert.equal(await status(6), "431");
+  while (struck({ io }).maxHeaderBytes === undefined) await new Promise(setImmediate);
+  assert.deepEqual(struck({ io }), { maxHeaderBytes: 1 });
 });

@@ -20,6 +20,11 @@ def endings(sio):
     return ended
 
 
+def struck(sio):
+    """The limits that struck, and how often."""
+    return {name: count for name, count in sio.stats()["limits"].items() if count}
+
+
 async def deaf_and_quick(sio, url, raw, connect):
     """The sid of a client that does not read, and a client that does."""
     sids: list[str] = []
@@ -103,6 +108,8 @@ async def test_no_more_connections_than_there_may_be(new_server, under_uvicorn, 
     first = await connect(url)
     status, body, headers = await polling(url).request("GET", "EIO=4&transport=polling")
     assert (status, body, headers["Retry-After"]) == (503, '"Too many connections"', "5")
+    assert struck(sio) == {"max_connections": 1}
+    assert sio.stats()["refused"][4] == 1
     await first.disconnect()
     # The place is free once the server has heard of it.
     while sio.eio.sockets:
@@ -125,6 +132,7 @@ async def test_no_more_sessions_of_an_address_than_it_may_open(new_server, serve
     assert body == '"Too many sessions from this address"'
     assert int(headers["Retry-After"]) > 1
     assert (await status("1.1.1.2"))[0] == 200
+    assert struck(sio) == {"sessions_per_address": 2}
 
 
 @pytest.mark.every_way
@@ -140,6 +148,7 @@ async def test_no_more_events_of_a_client_than_it_may_send(new_server, serve, ra
     await client.send(*(f'42["event",{n}]' for n in range(4)))
     assert (await patiently(ended.get()))[1] == sio.reason.RATE_LIMITED
     assert got == [0, 1, 2]
+    assert struck(sio) == {"events_per_client": 1}
     await sio.emit("end")
     assert await quiet.next() == ("end",)
 
@@ -239,8 +248,48 @@ async def test_a_server_counts_what_it_refuses_what_strikes_and_what_ends(new_se
     assert stats["opened"] == 1
 
 
+@pytest.mark.every_way
+async def test_frames_of_a_websocket_are_counted_against_their_options(new_server, serve, raw, way):
+    if way == "asgi":
+        pytest.skip("the web server frames the WebSocket")
+    sio = new_server(limits={"fragments": 3, "control_frames": 2})
+    got: list[str] = []
+    sio.on("*", lambda event, sid: got.append(event))
+    url = await serve(sio)
+    cut, pinging = await raw(url), await raw(url)
+    await cut.join()
+    await pinging.join()
+    # The last frame of an iterable is an empty one.
+    await cut.socket.send(["42[", '"three"]'])
+    await cut.socket.send(["42[", '"four"', "]"])
+    assert await cut.ended() == 1008
+    for _ in range(3):
+        await pinging.socket.ping()
+    assert await pinging.ended() == 1008
+    assert got == ["three"]
+    assert struck(sio) == {"fragments": 1, "control_frames": 1}
+
+
+async def test_headers_are_counted_on_a_port_of_the_engine_s(new_server):
+    sio = new_server(max_headers=5)
+    host, port = await sio.listen()
+
+    async def status(headers):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /socket.io/?EIO=9 HTTP/1.1\r\n" + b"x: y\r\n" * headers + b"\r\n")
+        answer = await patiently(reader.readline())
+        writer.close()
+        return answer.split()[1]
+
+    assert await status(5) == b"400"
+    assert await status(6) == b"431"
+    while not struck(sio):
+        await asyncio.sleep(0.002)
+    assert struck(sio) == {"max_header_bytes": 1}
+
+
 async def test_a_limit_that_is_none_is_refused(new_server):
-    with pytest.raises(ValueError, match="limits is a dictionary of attachments, event_name"):
+    with pytest.raises(ValueError, match="limits is a dictionary of attachments, control_frames"):
         new_server(limits={"depth": 1})
     sio = new_server(limits={"namespaces": -1})
     with pytest.raises(ValueError, match=r"limits\.namespaces: expected a whole number"):

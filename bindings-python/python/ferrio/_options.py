@@ -47,6 +47,7 @@ DEFAULTS: dict[str, Any] = {
     "ready_path": None,
     "limits": None,
     "max_header_bytes": None,
+    "max_headers": None,
     "header_timeout": None,
 }
 
@@ -101,6 +102,7 @@ def engine_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "readyPath": option["ready_path"],
         "limits": limits(option["limits"]),
         "maxHeaderBytes": option["max_header_bytes"],
+        "maxHeaders": option["max_headers"],
         "headerTimeout": milliseconds(option["header_timeout"]),
     }
 
@@ -174,6 +176,8 @@ LIMITS = {
     "namespaces": "namespaces",
     "namespace_name": "namespaceName",
     "event_name": "eventName",
+    "fragments": "fragments",
+    "control_frames": "controlFrames",
 }
 
 

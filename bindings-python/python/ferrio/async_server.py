@@ -48,7 +48,8 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     ``mailbox_bytes=8_388_608`` (events waiting for Python above which the engine stops reading from clients),
     ``limits=None`` (a dictionary of what one packet or connection may have in it: ``packets_per_payload=1000``,
     ``attachments=10``, ``reassembly=30`` seconds, ``json_depth=128``, ``namespaces=64``, and in bytes ``namespace_name=512``,
-    ``event_name=1024``), ``max_header_bytes=16_384`` and ``header_timeout=10`` (seconds; both with `serve` alone).
+    ``event_name=1024``; of a WebSocket, ``fragments=1024`` of a message and ``control_frames=50`` a second),
+    ``max_header_bytes=16_384``, ``max_headers=100`` and ``header_timeout=10`` (seconds; these three with `serve` alone).
     Not limited unless given: ``max_connections`` (at once; more are answered 503), ``max_handshakes`` (connections at once that
     have joined no namespace yet; 503), ``sessions_per_address`` (new ones a second, or a tuple of that and how many at once;
     429), ``events_per_client`` (the same of a client's events; it is disconnected at one more), ``trusted_proxies=0`` (how many

@@ -23,10 +23,11 @@
 //! | `highMark`, `hardLimit`, `maxHeaderBytes` | bytes |
 //! | `slowConsumer` | `"disconnect"`, `"drop"` |
 //! | `writeTimeout` | ms |
-//! | `maxConnections`, `maxHandshakes`, `trustedProxies` | count |
+//! | `maxHeaders`, `maxConnections`, `maxHandshakes`, `trustedProxies` | count |
 //! | `sessionsPerAddress`, `eventsPerClient` | `{"perSecond", "burst"}` |
 //! | `readyPath` | path on the engine's own ports; null for none |
-//! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName"}` |
+//! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName",
+//! | | `"fragments", "controlFrames"}` |
 //! | `clientFiles` | path of the directory they are in; null for none |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
 //! | `watch` | true, false: every Engine.IO packet of connections that open is an `Event::Packet` |
@@ -139,6 +140,7 @@ impl Options {
             "readyPath" => config.ready_path = optional(value, |value| text(value).map(str::to_owned))?,
             "trustedProxies" => config.admission.trusted_proxies = bytes(value)?,
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
+            "maxHeaders" => config.max_headers = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
             "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
             "serializer" => config.serializer = serializer(value)?,
@@ -385,9 +387,9 @@ mod tests {
         let Options { config, io_threads, mailbox_bytes } = parsed(
             r#"{"dialect":"python","path":"chat/","addTrailingSlash":false,"transports":["websocket"],"allowUpgrades":false,
             "allowEIO3":true,"pingInterval":300,"pingTimeout":200.5,"upgradeTimeout":1e3,"connectTimeout":0,"closeTimeout":7,
-            "headerTimeout":8,"maxHttpBufferSize":1e6,"highMark":1,"hardLimit":2,"maxHeaderBytes":3,
+            "headerTimeout":8,"maxHttpBufferSize":1e6,"highMark":1,"hardLimit":2,"maxHeaderBytes":3,"maxHeaders":4,
             "cleanupEmptyChildNamespaces":true,"limits":{"packetsPerPayload":1,"attachments":2,"reassembly":3,"jsonDepth":4,
-            "namespaces":5,"namespaceName":6,"eventName":7},"ioThreads":2,"mailboxBytes":9}"#,
+            "namespaces":5,"namespaceName":6,"eventName":7,"fragments":8,"controlFrames":9},"ioThreads":2,"mailboxBytes":9}"#,
         );
         assert_eq!(config.dialect, Dialect::Python);
         assert_eq!(config.path, "/chat");
@@ -397,7 +399,7 @@ mod tests {
         assert_eq!(config.ping_timeout, Duration::from_micros(200_500));
         assert_eq!(config.upgrade_timeout, Duration::from_secs(1));
         assert_eq!(config.connect_timeout, Duration::ZERO);
-        assert_eq!((config.high_mark, config.hard_limit, config.max_header_bytes), (1, 2, 3));
+        assert_eq!((config.high_mark, config.hard_limit, config.max_header_bytes, config.max_headers), (1, 2, 3, 4));
         assert!(config.cleanup_empty_child_namespaces);
         let limits = Limits {
             max_payload: 1_000_000,
@@ -408,6 +410,8 @@ mod tests {
             namespaces: 5,
             namespace_name: 6,
             event_name: 7,
+            fragments: 8,
+            control_frames: 9,
         };
         assert_eq!(config.limits, limits);
         assert_eq!((io_threads, mailbox_bytes), (2, 9));

@@ -133,6 +133,8 @@ pub(crate) fn limits(value: &Value, limits: &mut Limits) -> Result<(), Wrong> {
             "namespaces" => bytes(value).map(|count| limits.namespaces = count),
             "namespaceName" => bytes(value).map(|count| limits.namespace_name = count),
             "eventName" => bytes(value).map(|count| limits.event_name = count),
+            "fragments" => bytes(value).map(|count| limits.fragments = count),
+            "controlFrames" => bytes(value).map(|count| limits.control_frames = count),
             _ => Err(Wrong::unknown()),
         };
         result.map_err(|wrong| wrong.below(name))?;

@@ -172,6 +172,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Headers of one request, on a port of its own.
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.config.max_headers = count;
+        self
+    }
+
     /// Time for a request's headers to arrive, on a port of its own.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.config.header_timeout = timeout;

@@ -57,6 +57,8 @@ pub struct Config {
     pub ready_path: Option<String>,
     /// Header block of a request on our own listener, in bytes. 16 KiB.
     pub max_header_bytes: usize,
+    /// Headers of a request on our own listener. 100.
+    pub max_headers: usize,
     /// Time for a request's headers to arrive on our own listener. 10 s (slow-loris).
     pub header_timeout: Duration,
     /// Drop a dynamic namespace when its last socket leaves. False.
@@ -178,6 +180,7 @@ impl Default for Config {
             admission: Admission::default(),
             ready_path: None,
             max_header_bytes: 16 << 10,
+            max_headers: 100,
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,
             layer: Layer::SocketIo,

@@ -132,7 +132,7 @@ impl Connection {
     pub(crate) fn count(&self, fault: &websocket::Fault) {
         match fault {
             websocket::Fault::TooBig => self.hub.counters.limit(Limit::MaxPayload),
-            websocket::Fault::Flood => self.hub.counters.limit(Limit::WebsocketFrames),
+            websocket::Fault::Flood(limit) => self.hub.counters.limit(*limit),
             websocket::Fault::Utf8 | websocket::Fault::Protocol(_) => {}
         }
     }
@@ -636,6 +636,10 @@ impl Connection {
             return true;
         }
         self.drive(|session, now| {
+            // What else came with the event that was one too many is behind its end.
+            if !session.is_open() {
+                return;
+            }
             self.hub.counters.limit(Limit::EventsPerClient);
             session.close_for(Reason::RateLimited, Some("more events than a client may send".into()), true, now);
         });

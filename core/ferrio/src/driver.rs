@@ -45,7 +45,7 @@ thread_local! {
 /// a close frame and nothing else.
 pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -> Result<Arc<Connection>, Wire>) {
     let _context = hub.runtime.enter();
-    let limit = hub.max_payload();
+    let codec = hub.with_limits(Codec::new);
     let Link { socket, read, held } = link;
     match socket {
         Socket::Tcp(tcp) => {
@@ -54,7 +54,7 @@ pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -
             let wire = Arc::new(OwnWire::new(Some(tcp)));
             match join(Wire::Own(Arc::clone(&wire))) {
                 Ok(connection) => {
-                    let task = Task { connection, wire, id, codec: Codec::new(limit) };
+                    let task = Task { connection, wire, id, codec };
                     tokio::spawn(async move {
                         task.run_tcp(read).await;
                         drop(held);
@@ -70,14 +70,14 @@ pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -
             }
         }
         Socket::Host { link, raw, feed } => match join(Wire::Host { link, raw, in_flight: 0 }) {
-            Ok(connection) => feed.begin(connection, id, Codec::new(limit), &read),
+            Ok(connection) => feed.begin(connection, id, codec, &read),
             Err(refused) => refused.retire(),
         },
         Socket::Stream(mut stream) => {
             let wire = Arc::new(OwnWire::new(None));
             match join(Wire::Own(Arc::clone(&wire))) {
                 Ok(connection) => {
-                    let task = Task { connection, wire, id, codec: Codec::new(limit) };
+                    let task = Task { connection, wire, id, codec };
                     tokio::spawn(task.run_stream(stream, read));
                 }
                 Err(refused) => {

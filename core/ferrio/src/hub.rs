@@ -12,7 +12,7 @@ use ferrio_protocol::engine::{Revision, Transport, handshake};
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::Settings;
 use ferrio_protocol::socket::{Payload, Serializer};
-use ferrio_protocol::{Dialect, Message, Text};
+use ferrio_protocol::{Dialect, Limits, Message, Text};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -378,8 +378,8 @@ impl Hub {
         self.event_meter.map(|meter| (meter, self.start.elapsed().as_micros() as u64))
     }
 
-    pub(crate) fn max_payload(&self) -> usize {
-        self.live.read().config.limits.max_payload
+    pub(crate) fn with_limits<R>(&self, read: impl FnOnce(&Limits) -> R) -> R {
+        read(&self.live.read().config.limits)
     }
 
     pub(crate) fn write_timeout(&self) -> Duration {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The limits a [`Session`](crate::Session) enforces. Those of the HTTP layer live with it.
+/// The limits of a connection: a [`Session`](crate::Session) enforces them, but for the last two, which count WebSocket frames
+/// before it sees any. Those of the HTTP layer live with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Largest POST body and WebSocket message, in bytes. 1e6, as both originals (`maxHttpBufferSize`).
@@ -21,6 +22,10 @@ pub struct Limits {
     pub namespace_name: usize,
     /// Bytes of an event's name, as it stands in the JSON text. 1 KiB.
     pub event_name: usize,
+    /// Frames of one WebSocket message, empty ones included. 1024: who cuts finer than this wants to cost time.
+    pub fragments: usize,
+    /// Pings, pongs and closes on one WebSocket in a second. 50: clients of Engine.IO send none at all, browsers answer ours.
+    pub control_frames: usize,
 }
 
 /// A limit that a peer ran into: what a server counts.
@@ -43,14 +48,16 @@ pub enum Limit {
     NamespaceName,
     /// [`Limits::event_name`].
     EventName,
+    /// [`Limits::fragments`].
+    Fragments,
+    /// [`Limits::control_frames`].
+    ControlFrames,
     /// No namespace was joined in time.
     ConnectTimeout,
     /// A heartbeat was not answered in time.
     PingTimeout,
     /// A WebSocket did not replace polling in time.
     UpgradeTimeout,
-    /// More fragments or control frames on a WebSocket than anyone needs.
-    WebsocketFrames,
     /// More would have waited for a connection than the hard limit.
     HardLimit,
     /// A connection took nothing of what waited for it.
@@ -71,7 +78,7 @@ pub enum Limit {
 
 impl Limit {
     /// Each of them; `limit as usize` is its place.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::MaxPayload,
         Self::PacketsPerPayload,
         Self::Attachments,
@@ -80,10 +87,11 @@ impl Limit {
         Self::Namespaces,
         Self::NamespaceName,
         Self::EventName,
+        Self::Fragments,
+        Self::ControlFrames,
         Self::ConnectTimeout,
         Self::PingTimeout,
         Self::UpgradeTimeout,
-        Self::WebsocketFrames,
         Self::HardLimit,
         Self::WriteTimeout,
         Self::MaxHeaderBytes,
@@ -105,10 +113,11 @@ impl Limit {
             Self::Namespaces => "namespaces",
             Self::NamespaceName => "namespace_name",
             Self::EventName => "event_name",
+            Self::Fragments => "fragments",
+            Self::ControlFrames => "control_frames",
             Self::ConnectTimeout => "connect_timeout",
             Self::PingTimeout => "ping_timeout",
             Self::UpgradeTimeout => "upgrade_timeout",
-            Self::WebsocketFrames => "websocket_frames",
             Self::HardLimit => "hard_limit",
             Self::WriteTimeout => "write_timeout",
             Self::MaxHeaderBytes => "max_header_bytes",
@@ -135,6 +144,8 @@ impl Default for Limits {
             namespaces: 64,
             namespace_name: 512,
             event_name: 1024,
+            fragments: 1024,
+            control_frames: 50,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use ferrio_protocol::Limits;
 use ferrio_protocol::engine::Transport;
 use http::header::{CONTENT_ENCODING, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Method, Request, Response, StatusCode};
@@ -37,7 +38,7 @@ pub(super) struct Http {
     request_timeout: Option<Duration>,
     /// Outlive the connection.
     cookies: Option<Arc<Mutex<Cookies>>>,
-    max_body: usize,
+    limits: Limits,
     /// Connections that wait for the next request.
     idle: Mutex<Vec<Sender>>,
 }
@@ -83,14 +84,14 @@ impl Http {
             from: From { address: options.local_address, family: options.family },
             request_timeout: options.request_timeout,
             cookies,
-            max_body: options.limits.max_payload,
+            limits: options.limits.clone(),
             idle: Mutex::default(),
         })
     }
 
-    /// Bytes of the largest message.
-    pub(super) fn max_message(&self) -> usize {
-        self.max_body
+    /// What the server may send.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Sub-protocols to offer for a WebSocket.
@@ -132,7 +133,7 @@ impl Http {
         if status != StatusCode::OK {
             return Err(refusal(Transport::Polling, response).await);
         }
-        let body = Limited::new(response.into_body(), self.max_body).collect().await;
+        let body = Limited::new(response.into_body(), self.limits.max_payload).collect().await;
         let body = body.map_err(|error| Failure::transport(Transport::Polling, reason(&*error)))?.to_bytes();
         if sender.ready().await.is_ok() {
             let mut idle = self.idle.lock();

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ferrio_protocol::Cause;
 use ferrio_protocol::engine::{Frame, Packet, Transport};
 use ferrio_protocol::mask;
 use ferrio_protocol::message::Item;
+use ferrio_protocol::{Cause, Limits};
 use http::header::{CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use hyper_util::rt::TokioIo;
@@ -52,7 +52,6 @@ pub(super) struct WebSocket {
 impl WebSocket {
     /// Asks for one.
     pub(super) async fn open(http: &Http, query: String) -> Result<Self, Failure> {
-        let max = http.max_message();
         let wrong = |why: &str| Failure::transport(Transport::WebSocket, why);
         let mut key = [0; 16];
         fill(&mut key);
@@ -80,17 +79,17 @@ impl WebSocket {
         let upgraded = hyper::upgrade::on(response).await.map_err(|error| wrong(&error.to_string()))?;
         let socket = match upgraded.downcast::<TokioIo<Box<dyn Stream>>>() {
             Ok(parts) => {
-                let mut socket = Self::new(parts.io.into_inner(), max);
+                let mut socket = Self::new(parts.io.into_inner(), http.limits());
                 socket.feed(&parts.read_buf);
                 socket
             }
-            Err(upgraded) => Self::new(Box::new(TokioIo::new(upgraded)), max),
+            Err(upgraded) => Self::new(Box::new(TokioIo::new(upgraded)), http.limits()),
         };
         Ok(socket)
     }
 
-    fn new(stream: Box<dyn Stream>, max: usize) -> Self {
-        let codec = Codec::client(max);
+    fn new(stream: Box<dyn Stream>, limits: &Limits) -> Self {
+        let codec = Codec::client(limits);
         Self { stream, codec, next: None, inbox: VecDeque::new(), out: Vec::new(), written: 0, ended: None }
     }
 

@@ -33,8 +33,6 @@ use crate::config::Config;
 
 /// Connections the kernel may hold for us before they are accepted; it takes its own limit if that is lower.
 const BACKLOG: u32 = 4096;
-/// Headers of one request.
-const MAX_HEADERS: usize = 100;
 /// hyper reads no less at a time.
 const MIN_BUFFER: usize = 8 << 10;
 
@@ -245,7 +243,7 @@ fn http(config: &Config) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_buf_size(config.max_header_bytes.max(MIN_BUFFER))
-        .max_headers(MAX_HEADERS);
+        .max_headers(config.max_headers);
     http
 }
 

@@ -16,8 +16,8 @@ use std::io::{self, Read, Write};
 use std::time::Instant;
 
 use bytes::Bytes;
-use ferrio_protocol::Text;
 use ferrio_protocol::engine::Frame;
+use ferrio_protocol::{Limit, Limits, Text};
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
@@ -56,9 +56,9 @@ pub enum Fault {
     /// Text that is not UTF-8.
     #[error("Invalid WebSocket frame: invalid UTF-8 sequence")]
     Utf8,
-    /// More fragments or control frames than anyone needs.
+    /// More fragments or control frames than this limit.
     #[error("Too many WebSocket frames")]
-    Flood,
+    Flood(Limit),
     /// RFC 6455 was broken.
     #[error("Invalid WebSocket frame: {0}")]
     Protocol(String),
@@ -70,7 +70,7 @@ impl Fault {
         match self {
             Self::Protocol(_) => 1002,
             Self::Utf8 => 1007,
-            Self::Flood => 1008,
+            Self::Flood(_) => 1008,
             Self::TooBig => 1009,
         }
     }
@@ -82,14 +82,15 @@ impl Fault {
 }
 
 impl Codec {
-    /// Reads a client. `max` is the size of the largest message.
-    pub fn new(max: usize) -> Self {
-        Self { role: Role::Server, scanner: Scanner::new(max), context: None, max, over: false }
+    /// Reads a client.
+    pub fn new(limits: &Limits) -> Self {
+        let (scanner, max) = (Scanner::new(limits), limits.max_payload);
+        Self { role: Role::Server, scanner, context: None, max, over: false }
     }
 
     /// Reads a server. The answers that it gives out have yet to be masked.
-    pub fn client(max: usize) -> Self {
-        Self { role: Role::Client, ..Self::new(max) }
+    pub fn client(limits: &Limits) -> Self {
+        Self { role: Role::Client, ..Self::new(limits) }
     }
 
     /// Takes bytes as they come from the socket, cut anywhere, and gives out what they complete.

@@ -12,6 +12,16 @@ fn handshake(address: SocketAddr) -> (u16, String) {
     http(address, "GET", "/socket.io/?EIO=4&transport=polling", "")
 }
 
+/// The limits that struck, and how often.
+fn struck(host: &Host) -> Vec<(&'static str, u64)> {
+    host.server.stats().limits.into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+/// Requests that were refused by who may come in.
+fn refused(host: &Host) -> u64 {
+    host.server.stats().refused[&4]
+}
+
 fn upgrade_head(address: SocketAddr) -> String {
     let upgrade = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
                    sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
@@ -25,6 +35,7 @@ fn no_more_connections_than_there_may_be() {
     assert_eq!(handshake(host.address), (503, r#"{"code":4,"message":"Too many connections"}"#.into()));
     let head = upgrade_head(host.address);
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("\r\nretry-after: 5\r\n"), "{head}");
+    assert_eq!((struck(&host), refused(&host)), (vec![("max_connections", 2)], 2));
     // Those who are in notice nothing, and who leaves makes room.
     second.post("40");
     assert!(second.get().starts_with("40{"));
@@ -59,6 +70,7 @@ fn no_more_handshakes_than_there_may_be() {
         std::thread::yield_now();
     }
     assert_eq!(handshake(host.address).0, 200);
+    assert_eq!((struck(&host), refused(&host)), (vec![("max_handshakes", 2)], 2));
 }
 
 #[test]
@@ -73,6 +85,7 @@ fn no_more_sessions_of_an_address_than_it_may_open() {
     let head = upgrade_head(host.address);
     assert!(head.starts_with("HTTP/1.1 429 ") && head.contains("\r\nretry-after: "), "{head}");
     assert_eq!(host.server.connections(), 3);
+    assert_eq!((struck(&host), refused(&host)), (vec![("sessions_per_address", 2)], 2));
 }
 
 #[test]
@@ -97,4 +110,6 @@ fn no_more_events_of_a_client_than_it_may_send() {
     assert_eq!([read.next(), read.next(), read.next(), read.next()], ["0", "1", "2", "rate limited"]);
     other.send(r#"42["mine"]"#);
     assert_eq!(read.next(), "mine");
+    assert_eq!(struck(&host), [("events_per_client", 1)]);
+    assert_eq!(host.server.stats().closed, [("rate limited", 1)].into());
 }

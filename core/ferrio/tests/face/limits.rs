@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ferrio::{Data, Limits, Reason, SlowConsumer, Socket, State};
 
-use crate::support::{Client, DEADLINE, Host, Journal, journal};
+use crate::support::{Client, DEADLINE, Host, Journal, journal, raw_head};
 
 #[test]
 fn a_client_that_does_not_read_is_closed_and_nobody_else() {
@@ -172,6 +172,31 @@ fn what_strikes_is_counted() {
     assert_eq!(stats.closed, [("forced close", 2)].into());
     let struck: Vec<_> = stats.limits.into_iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(struck, [("json_depth", 1), ("namespaces", 1)]);
+}
+
+#[test]
+fn frames_and_headers_are_counted_against_their_options() {
+    let limits = Limits { fragments: 3, control_frames: 2, ..Limits::default() };
+    let host = Host::with(|builder| builder.limits(limits).max_headers(5));
+    let (mut cut, mut pinging) = (host.client(), host.client());
+    cut.send_fragments(&["42[", "\"three\"", "]"]);
+    cut.send_fragments(&["42[", "\"fo", "ur\"", "]"]);
+    assert_eq!(cut.expect_close_frame().0, 1008);
+    for _ in 0..3 {
+        pinging.ping();
+    }
+    assert_eq!(pinging.expect_close_frame().0, 1008);
+    until_closed(&host, 2);
+    let request = |headers: usize| format!("GET /socket.io/?EIO=9 HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(headers));
+    assert!(raw_head(host.address, &request(5)).starts_with("HTTP/1.1 400 "));
+    assert!(raw_head(host.address, &request(6)).starts_with("HTTP/1.1 431 "));
+    let until = Instant::now() + DEADLINE;
+    let struck = || host.server.stats().limits.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>();
+    while struck().len() < 3 {
+        assert!(Instant::now() < until, "{:?}", struck());
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(struck(), [("control_frames", 1), ("fragments", 1), ("max_header_bytes", 1)]);
 }
 
 #[test]

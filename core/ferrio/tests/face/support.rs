@@ -10,6 +10,8 @@ use std::time::Duration;
 use ferrio::{Bytes, Server, ServerBuilder};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Message, WebSocket};
 
 /// What should come has this long to come.
@@ -148,6 +150,19 @@ impl Client {
 
     pub(crate) fn send_bytes(&mut self, bytes: &'static [u8]) {
         self.socket.send(Message::binary(Bytes::from_static(bytes))).unwrap();
+    }
+
+    /// One text message in so many frames.
+    pub(crate) fn send_fragments(&mut self, pieces: &[&'static str]) {
+        for (at, piece) in pieces.iter().enumerate() {
+            let opcode = OpCode::Data(if at == 0 { Data::Text } else { Data::Continue });
+            let frame = Frame::message(*piece, opcode, at + 1 == pieces.len());
+            self.socket.send(Message::Frame(frame)).unwrap();
+        }
+    }
+
+    pub(crate) fn ping(&mut self) {
+        self.socket.send(Message::Ping(Bytes::new())).unwrap();
     }
 
     /// The connection below.

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use ferrio_protocol::{Limit, Limits};
+
 use super::Fault;
 
-/// Frames of one message, empty ones included. A client that cuts finer than this wants to cost time.
-const FRAGMENTS: u32 = 1024;
-/// Pings, pongs and closes within [`WINDOW`]. Clients of Engine.IO send none at all, browsers answer ours.
-const CONTROL_FRAMES: u32 = 50;
+/// What [`Limits::control_frames`] counts within.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Two bytes, a 64-bit length, a mask.
 const LONGEST_HEADER: usize = 14;
@@ -20,19 +19,24 @@ pub(super) struct Scanner {
     /// Bytes of the payload still to come.
     payload: u64,
     max: u64,
+    max_fragments: u32,
     fragments: u32,
+    max_control_frames: u32,
     control_frames: u32,
     window: Option<Instant>,
 }
 
 impl Scanner {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         Self {
             header: [0; LONGEST_HEADER],
             have: 0,
             payload: 0,
-            max: max as u64,
+            max: limits.max_payload as u64,
+            max_fragments: count(limits.fragments),
             fragments: 0,
+            max_control_frames: count(limits.control_frames),
             control_frames: 0,
             window: None,
         }
@@ -103,10 +107,10 @@ impl Scanner {
         if self.payload > self.max {
             return Err(Fault::TooBig);
         }
-        self.fragments += 1;
-        if self.fragments > FRAGMENTS {
-            return Err(Fault::Flood);
+        if self.fragments >= self.max_fragments.max(1) {
+            return Err(Fault::Flood(Limit::Fragments));
         }
+        self.fragments += 1;
         if is_final {
             self.fragments = 0;
         }
@@ -118,7 +122,10 @@ impl Scanner {
             self.window = Some(now);
             self.control_frames = 0;
         }
+        if self.control_frames >= self.max_control_frames {
+            return Err(Fault::Flood(Limit::ControlFrames));
+        }
         self.control_frames += 1;
-        if self.control_frames > CONTROL_FRAMES { Err(Fault::Flood) } else { Ok(()) }
+        Ok(())
     }
 }

@@ -10,6 +10,10 @@ use crate::net::refusal::Refusal;
 
 const MAX: usize = 100_000;
 
+fn limits() -> Limits {
+    Limits { max_payload: MAX, ..Limits::default() }
+}
+
 /// A client's frame: `first` is its first byte, the payload gets masked.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = header(first, payload.len());
@@ -38,7 +42,7 @@ fn header(first: u8, length: usize) -> Vec<u8> {
 
 /// Feeds pieces to a fresh codec.
 fn feed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Incoming>, Result<(), Fault>) {
-    feed_to(Codec::new(MAX), pieces)
+    feed_to(Codec::new(&limits()), pieces)
 }
 
 fn feed_to<'a>(mut codec: Codec, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Incoming>, Result<(), Fault>) {
@@ -150,11 +154,20 @@ fn fragment_flood() {
     let end = frame(0x80, b"");
     let message = |between: usize| [&start[..], &empty.repeat(between), &end].concat();
     assert_eq!(feed([&message(1022)[..]]), (vec![binary(&[])], Ok(())));
-    assert_eq!(feed([&message(1023)[..]]).1, Err(Fault::Flood));
+    assert_eq!(feed([&message(1023)[..]]).1, Err(Fault::Flood(Limit::Fragments)));
     assert_eq!(code(&message(1_000_000)[..100_000]), 1008);
-    assert_eq!(Fault::Flood.close_frame(), Bytes::from_static(&[0x88, 2, 3, 240]));
+    assert_eq!(Fault::Flood(Limit::Fragments).close_frame(), Bytes::from_static(&[0x88, 2, 3, 240]));
     let two = [message(1000), message(1000)].concat();
     assert_eq!(feed([&two[..]]).1, Ok(()), "counted for each message");
+    let none = Limits { fragments: 0, ..limits() };
+    assert_eq!(
+        feed_to(Codec::new(&none), [&frame(0x82, b"4")[..1], &frame(0x82, b"4")[1..]]).1,
+        Ok(()),
+        "a whole message is none"
+    );
+    assert_eq!(feed_to(Codec::new(&none), [&message(0)[..]]).1, Err(Fault::Flood(Limit::Fragments)));
+    let many = Limits { fragments: usize::MAX, control_frames: usize::MAX, ..limits() };
+    assert_eq!(feed_to(Codec::new(&many), [&message(10_000)[..]]), (vec![binary(&[])], Ok(())));
 }
 
 /// H-29: control frames without end.
@@ -162,14 +175,14 @@ fn fragment_flood() {
 fn ping_flood() {
     let ping = frame(0x89, b"");
     let mut now = Instant::now();
-    let mut scanner = Scanner::new(MAX);
+    let mut scanner = Scanner::new(&limits());
     for _ in 0..10 {
         assert_eq!(scanner.scan(&ping.repeat(50), || now).1, Ok(()));
         now += Duration::from_secs(1);
     }
     assert_eq!(scanner.scan(&ping.repeat(50), || now).1, Ok(()));
-    assert_eq!(scanner.scan(&ping, || now), (0, Err(Fault::Flood)));
-    assert_eq!(feed([&ping.repeat(100_000)[..]]).1, Err(Fault::Flood));
+    assert_eq!(scanner.scan(&ping, || now), (0, Err(Fault::Flood(Limit::ControlFrames))));
+    assert_eq!(feed([&ping.repeat(100_000)[..]]).1, Err(Fault::Flood(Limit::ControlFrames)));
 }
 
 /// H-27: text that is not UTF-8.
@@ -205,7 +218,7 @@ fn closes() {
     for bad in [0_u16, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535] {
         assert_eq!(close(&bad.to_be_bytes()), close_frame(Some(1002)), "{bad}");
     }
-    let mut codec = Codec::new(MAX);
+    let mut codec = Codec::new(&limits());
     let flood = frame(0x88, b"").repeat(10_000);
     let mut count = 0;
     assert_eq!(codec.feed(&flood, &mut |_| count += 1), Ok(()));
@@ -214,7 +227,7 @@ fn closes() {
 
 #[test]
 fn an_idle_codec_keeps_nothing() {
-    let mut codec = Codec::new(MAX);
+    let mut codec = Codec::new(&limits());
     let message = frame(0x82, &vec![7; MAX]);
     let (start, end) = message.split_at(5000);
     assert_eq!(codec.feed(start, &mut |_| panic!("not yet")), Ok(()));
@@ -319,7 +332,7 @@ proptest! {
 
     #[test]
     fn so_is_a_server(bytes in any_frames(bare), cuts in vec(any::<prop::sample::Index>(), 0..20)) {
-        let read = |pieces: Vec<&[u8]>| without_pongs(feed_to(Codec::client(MAX), pieces));
+        let read = |pieces: Vec<&[u8]>| without_pongs(feed_to(Codec::client(&limits()), pieces));
         // One byte is never a whole frame.
         let by_tungstenite = read(bytes.chunks(1).collect());
         prop_assert_eq!(&by_tungstenite, &read(vec![&bytes]));
