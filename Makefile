@@ -129,8 +129,8 @@ test-doc: .venv/.done ## the examples in the documentation
 test-loom: export RUSTFLAGS := --cfg loom
 test-loom: export CARGO_PROFILE_RELEASE_LTO := off
 test-loom: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
-test-loom: ## the mailbox under every order of two threads
-	cargo test -p ferrio-embed --test mailbox_loom --release --target-dir target/loom
+test-loom: ## the mailbox and the outbound queue under every order of their threads
+	cargo test -p ferrio-embed --test mailbox_loom -p ferrio --test outbound_loom --release --target-dir target/loom
 
 .PHONY: test-fuzz
 test-fuzz: ## every fuzz target for a few seconds

@@ -4,9 +4,9 @@
 //! for the same `drain`. Costs two atomic additions a message, and nothing where nobody asks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::connection::Connection;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// The bytes under way to one connection.
 #[derive(Default)]

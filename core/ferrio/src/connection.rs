@@ -154,12 +154,17 @@ impl Connection {
 
     /// Bytes that wait to be sent, announced ones included, and whether they are so many that the peer counts as slow. If it
     /// does, [`Application::drain`](crate::application::Application::drain) follows.
-    pub fn buffered(&self) -> (usize, bool) {
+    pub fn buffered(self: &Arc<Self>) -> (usize, bool) {
         let mut outbound = self.outbound.lock();
         self.backlog.watch(true);
         let bytes = outbound.buffered() + self.backlog.bytes();
         let slow = outbound.is_slow(bytes);
         self.backlog.watch(slow);
+        let has_caught_up = outbound.has_caught_up(bytes);
+        drop(outbound);
+        if has_caught_up {
+            self.flush_soon();
+        }
         (bytes, slow)
     }
 

@@ -10,10 +10,9 @@ use bytes::{Buf, Bytes};
 use ferrio_protocol::engine::{Frame, Revision};
 use ferrio_protocol::message::{self, Body, Item};
 use ferrio_protocol::{Cause, Message};
-use parking_lot::Mutex;
 use smallvec::SmallVec;
-use tokio::net::TcpStream;
-use tokio::sync::Notify;
+
+use crate::sync::{Mutex, Notify, TcpStream};
 
 /// Which WebSocket of a server's life.
 pub(crate) type WireId = u64;

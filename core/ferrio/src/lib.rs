@@ -39,6 +39,9 @@
 //!
 //! What this crate is not: a cluster (yet): rooms and broadcasts end at this process.
 
+// loom tests build the outbound side alone (`tests/outbound_loom.rs`).
+#![cfg(not(loom))]
+
 // The engine room: what `ferrio-embed` drives, and what programs in Rust have nicer doors to.
 #[doc(hidden)]
 pub mod ack;
@@ -76,6 +79,7 @@ mod driver;
 mod lane;
 mod outbound;
 mod rate;
+mod sync;
 
 // The Rust face.
 mod answers;

@@ -227,6 +227,11 @@ impl Outbound {
         self.slow
     }
 
+    /// Still slow, with so few bytes waiting: what made it so was announced, and went when nobody had asked. A flush ends it.
+    pub(crate) fn has_caught_up(&self, bytes: usize) -> bool {
+        self.slow && bytes <= self.bounds.high_mark / 2
+    }
+
     pub(crate) fn poll_waits(&self) -> bool {
         matches!(self.main, Main::Polling(Some(_)))
     }
