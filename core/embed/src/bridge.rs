@@ -30,7 +30,7 @@ use crate::lifecycle::Phase;
 use crate::options::Options;
 use crate::runtime::{EngineNumber, Forked, Runtime};
 use crate::shared::{Shared, socket_id};
-use crate::work::{Queue, Work, Worker};
+use crate::work::{self, Queue, Work, Worker};
 use crate::{StartError, Tls};
 
 /// Wakes the host's loop: called from engine threads, once before the first drain and then at most once between two drains
@@ -51,6 +51,7 @@ struct Parts {
     shared: Arc<Shared>,
     hub: Hub,
     queue: Arc<Queue>,
+    worker: Worker,
     listening: Arc<Mutex<Vec<Listening>>>,
     /// As it was last asked to be.
     config: Mutex<Config>,
@@ -76,8 +77,9 @@ impl Engine {
         shared.set_hub(Some(hub.clone()));
         let queue = Arc::new(Queue::default());
         let worker = Worker { shared: Arc::clone(&shared), hub: hub.clone() };
-        runtime.handle().spawn(worker.run(Arc::clone(&queue)));
-        let parts = Parts { shared, hub, queue, listening: Arc::default(), config: Mutex::new(config), runtime };
+        runtime.handle().spawn(worker.clone().run(Arc::clone(&queue)));
+        let parts =
+            Parts { shared, hub, queue, worker, listening: Arc::default(), config: Mutex::new(config), runtime };
         Ok(Self { parts: ManuallyDrop::new(parts) })
     }
 
@@ -133,14 +135,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Carries out a batch of commands, in order, with at most one wake of an I/O thread.
+    /// Carries out a batch of commands, in order, with at most one wake of an I/O thread; with none, on this thread, if it is a
+    /// few small sends and the I/O threads sleep.
     pub fn submit(&self, commands: Vec<Command>) {
         if self.check().is_err() {
             return;
         }
         let mut batch = Vec::with_capacity(commands.len());
         batch.extend(commands.into_iter().filter_map(|command| self.parts.resolve(command)));
-        self.parts.queue.append(batch);
+        let Parts { queue, worker, runtime, .. } = &*self.parts;
+        if runtime.sleeps()
+            && work::is_little(&batch)
+            && let Some(_claim) = queue.claim()
+        {
+            let _context = runtime.handle().enter();
+            worker.carry_out(batch);
+            return;
+        }
+        queue.append(batch);
     }
 
     /// Moves waiting events to the end of `batch`: at most about `max_events`, `max_bytes` of payload. Returns whether it found

@@ -20,6 +20,8 @@ pub(crate) struct Runtime {
     tokio: ManuallyDrop<tokio::runtime::Runtime>,
     /// The process they run in. After a fork the child has the memory, but not the threads.
     process: u32,
+    threads: usize,
+    sleeping: Arc<AtomicUsize>,
 }
 
 /// Tells engines apart on their threads.
@@ -48,6 +50,8 @@ impl Runtime {
             }
         });
         let settle_at_stop = Arc::clone(&settle);
+        let sleeping = Arc::new(AtomicUsize::new(0));
+        let (asleep, awake) = (Arc::clone(&sleeping), Arc::clone(&sleeping));
         let tokio = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name_fn(move || format!("ferrio-io-{}", number.fetch_add(1, Ordering::Relaxed)))
@@ -57,14 +61,23 @@ impl Runtime {
             .on_thread_park(move || {
                 settle();
                 THREAD.set(Thread { engine: Some(engine), owes: false });
+                asleep.fetch_add(1, Ordering::Relaxed);
+            })
+            .on_thread_unpark(move || {
+                awake.fetch_sub(1, Ordering::Relaxed);
             })
             .on_thread_stop(move || settle_at_stop())
             .build()?;
-        Ok(Self { tokio: ManuallyDrop::new(tokio), process: process::id() })
+        Ok(Self { tokio: ManuallyDrop::new(tokio), process: process::id(), threads, sleeping })
     }
 
     pub(crate) fn handle(&self) -> &Handle {
         self.tokio.handle()
+    }
+
+    /// Whether all threads wait for something to do. It is a hint: it may be over at once.
+    pub(crate) fn sleeps(&self) -> bool {
+        self.sleeping.load(Ordering::Relaxed) == self.threads
     }
 
     /// # Errors

@@ -2,6 +2,9 @@
 //!
 //! A batch is carried out inside one turn, so everything it sends to one connection leaves in one write. The task is woken
 //! once per batch, and not at all while it is still busy with the one before.
+//!
+//! While all I/O threads sleep, the host's thread carries out a few small sends itself: waking a thread for them costs more
+//! than they do.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,11 +100,34 @@ pub(crate) enum Work {
     Drain(Drain, Box<dyn FnOnce() -> Vec<Listening> + Send>),
 }
 
+impl Work {
+    /// The bytes it sends to one peer; `None` if it is anything else, or may take long.
+    fn sends(&self) -> Option<usize> {
+        match self {
+            Self::Send { payload, ack: None, .. } | Self::Ack { payload, .. } => Some(payload.size()),
+            _ => None,
+        }
+    }
+}
+
 /// What waits to be done.
 #[derive(Default)]
 pub(crate) struct Queue {
-    waiting: Mutex<Vec<Work>>,
+    pending: Mutex<Pending>,
     filled: Notify,
+}
+
+#[derive(Default)]
+struct Pending {
+    waiting: Vec<Work>,
+    /// Who carries out what was taken from `waiting`: nobody else may before it is done, or one message would overtake another.
+    busy: Option<Hand>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hand {
+    Worker,
+    Host,
 }
 
 impl Queue {
@@ -110,14 +136,14 @@ impl Queue {
         if batch.is_empty() {
             return;
         }
-        let mut waiting = self.waiting.lock();
-        let wake = waiting.is_empty();
+        let mut pending = self.pending.lock();
+        let wake = pending.waiting.is_empty();
         if wake {
-            mem::swap(&mut *waiting, &mut batch);
+            mem::swap(&mut pending.waiting, &mut batch);
         } else {
-            waiting.append(&mut batch);
+            pending.waiting.append(&mut batch);
         }
-        drop(waiting);
+        drop(pending);
         if wake {
             self.filled.notify_one();
         }
@@ -125,13 +151,50 @@ impl Queue {
 
     async fn next(&self) -> Vec<Work> {
         loop {
-            let batch = mem::take(&mut *self.waiting.lock());
-            if !batch.is_empty() {
-                return batch;
+            {
+                let mut pending = self.pending.lock();
+                if pending.busy != Some(Hand::Host) {
+                    let batch = mem::take(&mut pending.waiting);
+                    pending.busy = (!batch.is_empty()).then_some(Hand::Worker);
+                    if !batch.is_empty() {
+                        return batch;
+                    }
+                }
             }
             self.filled.notified().await;
         }
     }
+
+    /// Lets the calling thread carry out work of its own, if nothing is before it.
+    pub(crate) fn claim(&self) -> Option<Claim<'_>> {
+        let mut pending = self.pending.lock();
+        let free = pending.busy.is_none() && pending.waiting.is_empty();
+        free.then(|| {
+            pending.busy = Some(Hand::Host);
+            Claim(self)
+        })
+    }
+}
+
+/// The host carries out work; until this is dropped, what comes meanwhile waits.
+pub(crate) struct Claim<'a>(&'a Queue);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.0.pending.lock();
+        pending.busy = None;
+        let wake = !pending.waiting.is_empty();
+        drop(pending);
+        if wake {
+            self.0.filled.notify_one();
+        }
+    }
+}
+
+/// Whether a batch is so little that the host's thread may carry it out: a few short sends.
+pub(crate) fn is_little(batch: &[Work]) -> bool {
+    let bytes = || batch.iter().try_fold(0, |bytes, work| Some(bytes + work.sends()?));
+    (1..=LITTLE_WORKS).contains(&batch.len()) && bytes().is_some_and(|bytes| bytes <= LITTLE_BYTES)
 }
 
 /// Who does it.
@@ -152,7 +215,7 @@ impl Worker {
         }
     }
 
-    fn carry_out(&self, batch: Vec<Work>) {
+    pub(crate) fn carry_out(&self, batch: Vec<Work>) {
         let mut turn = Turn::enter();
         for work in batch {
             if let Work::ShutDown(listening) = work {
@@ -359,3 +422,73 @@ impl Drop for Awaited {
 const PORT_LIMIT: Duration = Duration::from_secs(1);
 /// Time for connections to say goodbye: the two seconds that a WebSocket has for it, and some.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+/// One or two sends are what an echo or an answer makes; with more the wake is cheap.
+const LITTLE_WORKS: usize = 4;
+/// The same in bytes of payload: a long one takes long to write.
+const LITTLE_BYTES: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn work(number: u64) -> Work {
+        Work::Unheard(AckId(number), AckEnd::Complete)
+    }
+
+    /// What the worker would find now.
+    fn found(queue: &Queue) -> Option<Vec<u64>> {
+        let number = |work| match work {
+            Work::Unheard(AckId(number), _) => number,
+            _ => unreachable!("not of this test"),
+        };
+        match pin!(queue.next()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(batch) => Some(batch.into_iter().map(number).collect()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_comes_while_the_host_works_waits_for_it() {
+        let queue = Queue::default();
+        assert_eq!(found(&queue), None);
+        let claim = queue.claim().expect("there is nothing before it");
+        queue.append(vec![work(1)]);
+        assert_eq!(found(&queue), None);
+        assert!(queue.claim().is_none(), "another thread of the host's");
+        drop(claim);
+        assert_eq!(found(&queue), Some(vec![1]));
+    }
+
+    #[test]
+    fn the_end_of_a_claim_wakes_the_worker() {
+        let queue = Queue::default();
+        let claim = queue.claim();
+        queue.append(vec![work(1)]);
+        let mut next = pin!(queue.next());
+        let mut context = Context::from_waker(Waker::noop());
+        // It has slept through the wake of `append`: the host was at work.
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        drop(claim);
+        assert!(next.poll(&mut context).is_ready());
+    }
+
+    #[test]
+    fn a_host_does_not_overtake_the_worker() {
+        let queue = Queue::default();
+        queue.append(vec![work(1)]);
+        assert!(queue.claim().is_none(), "it waits");
+        assert_eq!(found(&queue), Some(vec![1]));
+        assert!(queue.claim().is_none(), "it is being carried out");
+        assert_eq!(found(&queue), None);
+        assert!(queue.claim().is_some());
+    }
+
+    #[test]
+    fn only_sends_are_little() {
+        assert!(!is_little(&[]));
+        assert!(!is_little(&[work(1)]));
+    }
+}
