@@ -3,9 +3,12 @@
 //! Bytes (`Binary`, `bytes::Bytes`, `serde_bytes`) leave the JSON text as attachments, with a placeholder in their place.
 
 mod open;
+mod read;
+mod same;
 mod seal;
 mod str;
 mod value;
+mod write;
 
 use std::fmt;
 use std::ops::Deref;

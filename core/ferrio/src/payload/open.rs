@@ -1,18 +1,19 @@
 //! A sealed payload into values.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
 use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StrDeserializer, UnitDeserializer};
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserializer, forward_to_deserialize_any};
 use serde_json::Error;
 
 use super::Str;
 use super::value::{Value, placeholder};
+use super::{read, same};
 use crate::error::Mismatch;
 
 /// The arguments of an event or an answer, to be opened as a type.
@@ -91,12 +92,14 @@ impl Drop for Lent {
 struct All<'a>(Sealed<'a>);
 
 impl<'de> All<'de> {
-    fn visit<V: Visitor<'de>>(self, visitor: V, len: Option<usize>) -> Result<V::Value, Error> {
-        let mut json = serde_json::Deserializer::from_str(&self.0.payload.text);
-        let items = Items { visitor, named: self.0.named, binary: !self.0.attachments().is_empty(), len };
-        let value = json.deserialize_seq(items)?;
-        json.end()?;
-        Ok(value)
+    fn visit<V: Visitor<'de>>(self, visitor: V, missing: Option<usize>) -> Result<V::Value, Error> {
+        let Sealed { payload, named } = self.0;
+        let mut items =
+            Items { text: &payload.text, at: 0, begun: false, binary: !payload.attachments.is_empty(), missing: None };
+        if named {
+            items.skip_name()?;
+        }
+        visitor.visit_seq(Items { missing, ..items })
     }
 }
 
@@ -138,88 +141,99 @@ impl<'de> Deserializer<'de> for All<'de> {
     }
 }
 
-/// Shows `visitor` the items behind the name.
-struct Items<V> {
-    visitor: V,
-    named: bool,
+/// The items of the array. Its text has been checked, so nobody looks at those that are not asked for.
+struct Items<'de> {
+    text: &'de str,
+    at: usize,
+    begun: bool,
     binary: bool,
     /// How many are asked for: missing ones are null, surplus ones ignored.
-    len: Option<usize>,
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for Items<V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<V::Value, A::Error> {
-        if self.named {
-            items.next_element::<IgnoredAny>()?;
-        }
-        let padded = Padded { items: &mut items, binary: self.binary, missing: self.len };
-        let value = self.visitor.visit_seq(padded)?;
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(value)
-    }
-}
-
-struct Padded<'a, A> {
-    items: &'a mut A,
-    binary: bool,
     missing: Option<usize>,
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, A> {
-    type Error = A::Error;
+impl<'de> Items<'de> {
+    fn skip_name(&mut self) -> Result<(), Error> {
+        if self.advance()? {
+            match read::string_end(self.text, self.at) {
+                Some(end) => self.at = end,
+                None => drop(self.item(PhantomData::<IgnoredAny>)?),
+            }
+        }
+        Ok(())
+    }
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+    /// Goes to where the next item begins; false if there is none.
+    fn advance(&mut self) -> Result<bool, Error> {
+        let at = read::space_end(self.text, self.at);
+        let byte = self.text.as_bytes().get(at);
+        if byte == Some(&b']') && self.begun {
+            return Ok(false);
+        }
+        if byte != Some(if self.begun { &b',' } else { &b'[' }) {
+            return Err(Error::custom("expected an array"));
+        }
+        self.at = read::space_end(self.text, at + 1);
+        let first = !std::mem::replace(&mut self.begun, true);
+        Ok(!(first && self.text.as_bytes().get(self.at) == Some(&b']')))
+    }
+
+    /// The item that begins here.
+    fn item<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        if same::wants_value::<S>()
+            && let Some((value, end)) = read::value(self.text, self.at)
+        {
+            self.at = end;
+            return Ok(same::as_result::<S>(value));
+        }
+        let mut json = serde_json::Deserializer::from_str(self.text.get(self.at..).unwrap_or_default());
+        let value = seed.deserialize(&mut json)?;
+        self.at += json.into_iter::<IgnoredAny>().byte_offset();
+        Ok(value)
+    }
+
+    /// The same, of an item that may hold placeholders.
+    fn item_with_bytes<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        // Without attachments at hand, placeholders stay the objects they are.
+        let lent = ATTACHMENTS.take();
+        let value = self.item(PhantomData::<Value>);
+        ATTACHMENTS.set(lent);
+        let value = value?;
+        if same::wants_value::<S>() {
+            return Ok(same::as_result::<S>(filled(value)));
+        }
+        seed.deserialize(WithBytes(value))
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         if let Some(missing) = &mut self.missing {
             let Some(rest) = missing.checked_sub(1) else { return Ok(None) };
             *missing = rest;
         }
-        let mut seed = Some(seed);
-        let found = if self.binary {
-            self.items.next_element_seed(Unpacked(&mut seed))?
+        if self.advance()? {
+            let item = if self.binary { self.item_with_bytes(seed) } else { self.item(seed) };
+            item.map(Some)
+        } else if self.missing.is_some() {
+            seed.deserialize(UnitDeserializer::new()).map(Some)
         } else {
-            self.items.next_element_seed(Taken(&mut seed))?
-        };
-        match (found, seed) {
-            (None, Some(seed)) if self.missing.is_some() => seed.deserialize(UnitDeserializer::new()).map(Some),
-            (found, _) => Ok(found),
+            Ok(None)
         }
     }
 }
 
-/// A seed that is still there if there was no item for it.
-struct Taken<'a, S>(&'a mut Option<S>);
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Taken<'_, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        take(self.0)?.deserialize(deserializer)
+/// With the attachments in the place of their placeholders.
+fn filled(value: Value) -> Value {
+    if let Some(bytes) = placeholder(&value).and_then(attachment) {
+        return Value::Bytes(bytes);
     }
-}
-
-/// The same, for an item that may hold placeholders.
-struct Unpacked<'a, S>(&'a mut Option<S>);
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Unpacked<'_, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        // Without attachments at hand, placeholders stay the objects they are.
-        let lent = ATTACHMENTS.take();
-        let value = Value::deserialize(deserializer);
-        ATTACHMENTS.set(lent);
-        take(self.0)?.deserialize(WithBytes(value?)).map_err(serde::de::Error::custom)
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(filled).collect()),
+        Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, filled(value))).collect()),
+        other => other,
     }
-}
-
-fn take<S, E: serde::de::Error>(seed: &mut Option<S>) -> Result<S, E> {
-    seed.take().ok_or_else(|| E::custom("an item was read twice"))
 }
 
 /// A value whose placeholders can be read as bytes. Read as anything else they are the objects they are on the wire.

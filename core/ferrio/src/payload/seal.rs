@@ -9,6 +9,7 @@ use ferrio_protocol::Text;
 use ferrio_protocol::socket::Payload;
 use serde::ser::{self, Impossible, Serialize, SerializeSeq, SerializeTuple, Serializer};
 
+use super::{same, write};
 use crate::error::EmitError;
 
 /// A payload in the making.
@@ -93,6 +94,9 @@ impl Sealer {
 
     fn argument<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
         self.separate();
+        if let Some(value) = same::as_value(value) {
+            return write::value(value, &mut self.text, &mut self.attachments);
+        }
         let formatter = Formatter(&mut self.attachments);
         value.serialize(&mut serde_json::Serializer::with_formatter(&mut self.text, formatter))
     }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::error::ProtocolError;
 use crate::limits::Limit;
 
+pub use walk::plain_end;
 use walk::{Flaw, Visitor};
 
 /// Which texts count as JSON.

@@ -204,7 +204,7 @@ fn escape_end(bytes: &[u8], at: usize) -> Option<usize> {
 /// The first quote, backslash or control character from `at` on, or the end. Eight bytes at a time: strings are most of
 /// what passes here.
 #[inline(always)]
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let special = special_bytes(u64::from_le_bytes(*chunk));
         if special != 0 {
@@ -215,13 +215,22 @@ fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     plain_end_of_rest(bytes, at)
 }
 
-/// The same for fewer than eight bytes.
-#[cold]
-fn plain_end_of_rest(bytes: &[u8], mut at: usize) -> usize {
-    while bytes.get(at).is_some_and(|&byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
-        at += 1;
-    }
-    at
+/// The same for fewer than eight bytes: they are looked at together, too, and the NULs behind them are their end.
+#[inline]
+fn plain_end_of_rest(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let word = match (rest, rest.first_chunk(), rest.last_chunk()) {
+        // What both hold they hold in the same place.
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (rest.len() - 4))
+        }
+        ([a, b, c], ..) => u64::from(u32::from_le_bytes([*a, *b, *c, 0])),
+        ([a, b], ..) => u64::from(u16::from_le_bytes([*a, *b])),
+        ([a], ..) => u64::from(*a),
+        _ => 0,
+    };
+    // Fewer than eight bytes leave a NUL.
+    at + (special_bytes(word).trailing_zeros() / 8) as usize
 }
 
 /// Sets the top bit of the bytes of `word` that end a run of plain characters. Above the lowest such byte a borrow may set
