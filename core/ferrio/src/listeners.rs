@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 use crate::extract::{Incoming, Left, Occasion};
@@ -80,7 +81,8 @@ pub(crate) struct Listeners(RwLock<Table>);
 
 #[derive(Default)]
 pub(crate) struct Table {
-    pub(crate) events: HashMap<Box<str>, List<Incoming>>,
+    /// The names are the program's: no client can fill it, so its hash need not be one that clients cannot foresee.
+    pub(crate) events: HashMap<Box<str>, List<Incoming>, FxBuildHasher>,
     pub(crate) any: List<Incoming>,
     pub(crate) outgoing: List<Incoming>,
     pub(crate) disconnecting: List<Left>,
