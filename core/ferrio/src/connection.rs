@@ -5,6 +5,7 @@
 //! application; the outbound queue below it is a leaf with a lock of its own, so that a broadcast needs no session.
 
 use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -70,7 +71,7 @@ struct Driven {
 /// What a drive left to be done once the session is unlocked.
 #[derive(Default)]
 struct Aftermath {
-    events: SmallVec<[Event; 4]>,
+    events: SmallVec<[Event; 16]>,
     polls: SmallVec<[Poll; 1]>,
     refused: Option<u16>,
     flush: bool,
@@ -303,12 +304,12 @@ impl Connection {
 
     /// Frames of one read of a WebSocket, fed in one go.
     pub(crate) fn frames(self: &Arc<Self>, frames: impl Iterator<Item = Frame>) {
-        self.drive(|session, now| {
-            for frame in frames {
+        self.drive_all(frames.map(|frame| {
+            |session: &mut Session, now| {
                 let via = via(session);
                 session.handle(Input::Frame { via, frame }, now);
             }
-        });
+        }));
     }
 
     /// A WebSocket of ours ended.
@@ -511,6 +512,11 @@ impl Connection {
     // The drive.
 
     fn drive(self: &Arc<Self>, act: impl FnOnce(&mut Session, Instant)) -> Option<u16> {
+        self.drive_all(iter::once(act))
+    }
+
+    /// Each in its turn, its outputs carried out before the next.
+    fn drive_all(self: &Arc<Self>, acts: impl Iterator<Item = impl FnOnce(&mut Session, Instant)>) -> Option<u16> {
         let mut aftermath = Aftermath::default();
         {
             let mut driven = self.driven.lock();
@@ -518,7 +524,13 @@ impl Connection {
                 let waiting = self.outbound.lock().poll_waits();
                 driven.session.set_poll_waiting(waiting);
             }
-            act(&mut driven.session, Instant::now());
+            let now = Instant::now();
+            for act in acts {
+                act(&mut driven.session, now);
+                while let Some(output) = driven.session.next_output() {
+                    self.carry_out(output, &mut driven, &mut aftermath);
+                }
+            }
             loop {
                 match driven.session.poll() {
                     Output::Wait(at) => {

@@ -259,7 +259,7 @@ fn failed_read(error: &io::Error) -> Cause {
 
 /// Feeds bytes of a WebSocket to its connection: ours, or a host's.
 pub(crate) fn feed(codec: &mut Codec, connection: &Arc<Connection>, id: WireId, bytes: &[u8]) -> Read {
-    let mut frames: SmallVec<[Frame; 8]> = SmallVec::new();
+    let mut frames: SmallVec<[Frame; 16]> = SmallVec::new();
     let mut pong = None;
     let mut closed = None;
     let fed = codec.feed(bytes, &mut |incoming| match incoming {

@@ -260,9 +260,15 @@ impl Session {
         }
     }
 
+    /// The next thing to do before the next call, if there is one: for drivers that have several inputs at hand, and call
+    /// [`Self::poll`] once they are through.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
     /// The next thing to do.
     pub fn poll(&mut self) -> Output {
-        if let Some(output) = self.outputs.pop_front() {
+        if let Some(output) = self.next_output() {
             return output;
         }
         // An idle session holds no buffer.

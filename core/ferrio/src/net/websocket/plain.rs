@@ -18,7 +18,7 @@ pub(super) struct Plain {
 ///
 /// Messages share memory, so one that is kept keeps the others of its group. A group is not begun anew for each frame, nor
 /// does it grow without end.
-pub(super) fn take(bytes: &[u8], max: usize, masked: bool) -> (SmallVec<[Plain; 8]>, usize) {
+pub(super) fn take(bytes: &[u8], max: usize, masked: bool) -> (SmallVec<[Plain; 16]>, usize) {
     let mut frames = SmallVec::new();
     let mut used = 0;
     while let Some(group) = Group::at(&bytes[used..], max, masked) {
@@ -56,7 +56,7 @@ impl Group {
         (group.length > 0).then_some(group)
     }
 
-    fn give_out(&self, bytes: &[u8], masked: bool, into: &mut SmallVec<[Plain; 8]>) {
+    fn give_out(&self, bytes: &[u8], masked: bool, into: &mut SmallVec<[Plain; 16]>) {
         let mut copy = bytes.to_vec();
         for frame in self.frames.iter().filter(|_| masked) {
             let (head, payload) = copy[..frame.end].split_at_mut(frame.start);
