@@ -108,7 +108,7 @@ build/wheel.$(PROFILE): $(CORE) $(call sources,bindings-python/src bindings-pyth
 
 ##@ Test: all of it, or one suite
 
-SUITES := rust doc loom fuzz differential node python scenarios interop clients hostile faults limits soak browser bench
+SUITES := rust doc loom unsafe fuzz differential node python scenarios interop clients hostile faults limits soak browser bench
 FACES := rust node python python-native
 
 .PHONY: test
@@ -131,6 +131,11 @@ test-loom: export CARGO_PROFILE_RELEASE_LTO := off
 test-loom: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 test-loom: ## the mailbox and the outbound queue under every order of their threads
 	cargo test -p ferrio-embed --test mailbox_loom -p ferrio --test outbound_loom --release --target-dir target/loom
+
+.PHONY: test-unsafe
+test-unsafe: addon wheel ## the addon and the wheel under valgrind's memcheck
+	$(PYTHON) tests/unsafe/run.py python
+	$(PYTHON) tests/unsafe/run.py node
 
 .PHONY: test-fuzz
 test-fuzz: ## every fuzz target for a few seconds

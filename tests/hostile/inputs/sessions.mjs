@@ -167,7 +167,8 @@ export const inputs = [
     server: "beating",
     async run(attack) {
       const count = attack.scale(500, 50_000);
-      await attack.holdsLessThan(64, async () => {
+      // 4 KiB for each.
+      await attack.holdsLessThan(attack.scale(64, 200), async () => {
         for (let n = 0; n < count / 2; n++) await attack.request("GET", POLLING);
         const silent = await attack.hold(count / 2, `GET ${WEBSOCKET} HTTP/1.1\r\nHost: x\r\n${UPGRADE}\r\n`);
         // They answer no ping either. A close frame is enough: some servers wait for the answer to it.
