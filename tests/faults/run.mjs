@@ -4,6 +4,7 @@ import { findFace } from "../harness/face.mjs";
 import { Report } from "../harness/report.mjs";
 import { cuts } from "./cuts.mjs";
 import { missing } from "./link.mjs";
+import { log } from "./log.mjs";
 import { losses } from "./losses.mjs";
 import { slices } from "./slices.mjs";
 import { vanished } from "./vanished.mjs";
@@ -29,6 +30,7 @@ const OVER_THE_LINK = {
 const ANYWHERE = {
   "segments of a few bytes change nothing (F-03)": slices,
   "a reset at any byte ends one connection once and leaves nothing (F-04)": cuts,
+  "a log that cannot be written is no reason to end (F-17)": log,
 };
 
 // There is one link, so what needs it goes one by one; the others go beside it, each with a server of its own.

@@ -94,6 +94,11 @@ export async function startFace(face, profile = "calm", port = 0) {
     exited,
     errors: () => errors,
     written: () => written,
+    /** Nobody reads what it writes from now on: a write fails with EPIPE. */
+    closeLog() {
+      child.stderr.destroy();
+      child.stdout.destroy();
+    },
     running: () => child.exitCode === null && child.signalCode === null,
     descriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
     async stop() {
