@@ -40,9 +40,16 @@ export function restore(values: any, attachments: Buffer[]): any {
 
 /** Whether there is anything in `value` that JSON cannot carry. Most events hold none, so this is on every emit's way. */
 function holdsBinary(value: any): boolean {
-  if (value === null || typeof value !== "object") return false;
+  return isObject(value) && objectHoldsBinary(value);
+}
+
+/** {@link holdsBinary} of an object. Most of what it holds is none, and is told here, without a call. */
+function objectHoldsBinary(value: any): boolean {
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (holdsBinary(value[i])) return true;
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      if (isObject(item) && objectHoldsBinary(item)) return true;
+    }
     return false;
   }
   if (isBinary(value)) return true;
@@ -51,15 +58,26 @@ function holdsBinary(value: any): boolean {
     const json = value.toJSON();
     return json !== value && holdsBinaryBelow(json);
   }
-  for (const key in value) if (Object.hasOwn(value, key) && holdsBinary(value[key])) return true;
+  return propertiesHoldBinary(value);
+}
+
+function propertiesHoldBinary(value: any): boolean {
+  for (const key in value) {
+    if (!Object.hasOwn(value, key)) continue;
+    const item = value[key];
+    if (isObject(item) && objectHoldsBinary(item)) return true;
+  }
   return false;
 }
 
 /** {@link holdsBinary}, without asking `toJSON` of the value itself. */
 function holdsBinaryBelow(value: any): boolean {
-  if (value === null || typeof value !== "object" || Array.isArray(value) || isBinary(value)) return holdsBinary(value);
-  for (const key in value) if (Object.hasOwn(value, key) && holdsBinary(value[key])) return true;
-  return false;
+  if (!isObject(value) || Array.isArray(value) || isBinary(value)) return holdsBinary(value);
+  return propertiesHoldBinary(value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** A copy of `value` as far as needed, with placeholders where binary values were. */
