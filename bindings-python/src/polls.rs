@@ -5,6 +5,7 @@
 //! way for what nearly every poll is; all else takes the long one. See `_polls.py`.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ferrio::net::exchange::{Head, Response};
@@ -34,6 +35,10 @@ pub(crate) fn take(
 ) -> PyResult<u64> {
     let py = slf.py();
     let Some((mut head, body)) = read(data, path) else { return Ok(0) };
+    if slf.get().asks_origins.load(Ordering::Relaxed) && head.header("origin").is_some() {
+        // A function of the program's has a say.
+        return Ok(0);
+    }
     let request = {
         let mut state = slf.get().state.borrow(py);
         if state.running().is_err() || state.closed.is_some() {
