@@ -50,7 +50,7 @@ impl JsEngine {
     #[napi(catch_unwind)]
     pub fn listen(&self, address: String, certificate: Option<String>, key: Option<String>) -> Result<String> {
         let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
-        let bound = self.with(|engine| engine.listen(&address, tls.as_ref(), None))?;
+        let bound = self.with(|engine| engine.listen(&address, tls.as_ref(), None, None))?;
         bound.map(|address| address.to_string()).map_err(|error| errors::listen(&address, &error))
     }
 

@@ -198,7 +198,7 @@ impl ServerCore {
         self.state.borrow(py).running().is_ok()
     }
 
-    /// Opens a listener; gives its address as `(host, port)`. `hosting` hears of the requests that are not the server's.
+    /// Opens a listener; gives its address as `(host, port)`. `hosting` is asked whatever Python has a say on.
     #[pyo3(signature = (address, certificate=None, key=None, hosting=None))]
     fn _listen(
         &self,
@@ -210,9 +210,9 @@ impl ServerCore {
     ) -> PyResult<(String, u16)> {
         let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });
         let state = self.state.borrow(py);
-        let fallback = hosting.map(|hosting| hosting.fallback());
+        let (fallback, gate) = hosting.map_or((None, None), |hosting| (hosting.fallback(), hosting.gate()));
         let engine = &state.running()?.engine;
-        let bound = engine.listen(address, tls.as_ref(), fallback).map_err(|error| errors::io(&error))?;
+        let bound = engine.listen(address, tls.as_ref(), fallback, gate).map_err(|error| errors::io(&error))?;
         Ok((bound.ip().to_string(), bound.port()))
     }
 

@@ -1,36 +1,50 @@
-//! An ASGI application behind our own listener: requests that are not the server's go to Python in batches, answers come back.
+//! What our own listener has to ask Python: requests that are not the server's go to an ASGI application in batches, answers come
+//! back ([`crate::hosted`]); and functions of the program have a say on requests that are.
 //!
-//! It has a bell of its own and knows nothing of the engine: a program that hosts no application pays nothing for it.
+//! It has a bell of its own and knows nothing of the engine: a program with neither pays nothing for it.
 
 use std::sync::Arc;
 
+use ::http::Version;
 use bytes::Bytes;
-use ferrio::net::fallback::{Answer, Ends, Fallback, Visitor};
+use ferrio::net::Head;
+use ferrio::net::fallback::{Ends, Fallback, Visitor};
+use ferrio::net::gate::{Gate, Question, Verdict};
 use ferrio_embed::Wake;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use ferrio_protocol::engine::Frame;
 use parking_lot::Mutex;
-use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::errors;
+use crate::hosted::HostedAnswer;
+use crate::http;
 use crate::wake::Bell;
 
-/// What the listener has to say to an application's host.
+/// What the listener has to say to the program behind it.
 #[pyclass(frozen, module = "ferrio._ferrio")]
 pub(crate) struct Hosting(Arc<Post>);
 
 struct Post {
     bell: Arc<Bell>,
     waiting: Mutex<Vec<Happened>>,
+    /// There is an application; bytes of the largest message of a WebSocket of its own.
+    max_message: Option<usize>,
+    /// A function decides on origins.
+    origins: bool,
+    /// Functions add to cookies.
+    cookies: bool,
 }
 
 enum Happened {
     Request(Box<Visitor>),
     Body { number: u64, chunk: Bytes, end: bool },
     Room(u64),
+    Message { number: u64, message: Frame },
+    Closed { number: u64, code: u16, reason: String },
     Over(u64),
+    Question(Box<Question>),
 }
 
 impl Post {
@@ -59,23 +73,51 @@ impl Fallback for Post {
         self.push(Happened::Room(number));
     }
 
+    fn message(&self, number: u64, message: Frame) {
+        self.push(Happened::Message { number, message });
+    }
+
+    fn closed(&self, number: u64, code: u16, reason: &str) {
+        self.push(Happened::Closed { number, code, reason: reason.to_owned() });
+    }
+
     fn over(&self, number: u64) {
         self.push(Happened::Over(number));
+    }
+
+    fn max_message(&self) -> usize {
+        self.max_message.unwrap_or_default()
+    }
+}
+
+impl Gate for Post {
+    fn concerns(&self, head: &Head) -> bool {
+        // Only the answer to a request without a session has a cookie.
+        (self.origins && head.header("origin").is_some()) || (self.cookies && !head.target.contains("sid="))
+    }
+
+    fn ask(&self, question: Question) {
+        self.push(Happened::Question(Box::new(question)));
     }
 }
 
 impl Hosting {
-    pub(crate) fn fallback(&self) -> Arc<dyn Fallback> {
-        Arc::clone(&self.0) as _
+    pub(crate) fn fallback(&self) -> Option<Arc<dyn Fallback>> {
+        self.0.max_message.map(|_| Arc::clone(&self.0) as _)
+    }
+
+    pub(crate) fn gate(&self) -> Option<Arc<dyn Gate>> {
+        (self.0.origins || self.0.cookies).then(|| Arc::clone(&self.0) as _)
     }
 }
 
 #[pymethods]
 impl Hosting {
     #[new]
-    fn new() -> PyResult<Self> {
+    #[pyo3(signature = (*, max_message=None, origins=false, cookies=false))]
+    fn new(max_message: Option<usize>, origins: bool, cookies: bool) -> PyResult<Self> {
         let bell = Bell::new().map_err(|error| errors::io(&error))?;
-        Ok(Self(Arc::new(Post { bell, waiting: Mutex::default() })))
+        Ok(Self(Arc::new(Post { bell, waiting: Mutex::default(), max_message, origins, cookies })))
     }
 
     /// What a loop watches; `None` where there are no descriptors.
@@ -98,7 +140,8 @@ impl Hosting {
         self.0.bell.retire();
     }
 
-    /// Tells `host` everything that has happened, in order, by its methods `request`, `body`, `room` and `over`.
+    /// Tells `host` everything that has happened, in order, by its methods `request`, `body`, `room`, `message`, `closed`,
+    /// `over` and `question`.
     fn drain(&self, host: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = host.py();
         self.0.bell.silence();
@@ -112,9 +155,20 @@ impl Hosting {
                 Happened::Room(number) => {
                     host.call_method1(intern!(py, "room"), (number,))?;
                 }
+                Happened::Message { number, message } => {
+                    let (message, size) = match &message {
+                        Frame::Text(text) => (PyString::new(py, text).into_any(), text.len()),
+                        Frame::Binary(bytes) => (PyBytes::new(py, bytes).into_any(), bytes.len()),
+                    };
+                    host.call_method1(intern!(py, "message"), (number, message, size))?;
+                }
+                Happened::Closed { number, code, reason } => {
+                    host.call_method1(intern!(py, "closed"), (number, code, reason))?;
+                }
                 Happened::Over(number) => {
                     host.call_method1(intern!(py, "over"), (number,))?;
                 }
+                Happened::Question(question) => put(host, *question)?,
             }
         }
         Ok(())
@@ -123,7 +177,7 @@ impl Hosting {
 
 fn begin(host: &Bound<'_, PyAny>, visitor: Visitor) -> PyResult<()> {
     let py = host.py();
-    let Visitor { number, parts, bodiless, ends, answer } = visitor;
+    let Visitor { number, parts, bodiless, websocket, ends, answer } = visitor;
     let headers = PyList::empty(py);
     for (name, value) in &parts.headers {
         headers.append((PyBytes::new(py, name.as_str().as_bytes()), PyBytes::new(py, value.as_bytes())))?;
@@ -133,65 +187,19 @@ fn begin(host: &Bound<'_, PyAny>, visitor: Visitor) -> PyResult<()> {
     let version = if parts.version == Version::HTTP_10 { "1.0" } else { "1.1" };
     let path = PyBytes::new(py, parts.uri.path().as_bytes());
     let query = PyBytes::new(py, parts.uri.query().unwrap_or_default().as_bytes());
-    let answer = Bound::new(py, HostedAnswer(Mutex::new(Some(answer))))?;
+    let answer = Bound::new(py, HostedAnswer::new(answer))?;
     let [client, server] = ends;
     let head = (version, parts.method.as_str(), path, query, headers, client, server, secure);
-    host.call_method1(intern!(py, "request"), (number, answer, head, bodiless)).map(drop)
+    host.call_method1(intern!(py, "request"), (number, answer, head, bodiless, websocket)).map(drop)
 }
 
-/// How an application answers one request.
-#[pyclass(frozen, module = "ferrio._ferrio")]
-pub(crate) struct HostedAnswer(Mutex<Option<Answer>>);
-
-#[pymethods]
-impl HostedAnswer {
-    /// Asks for the next piece of the body.
-    fn pull(&self) {
-        if let Some(answer) = &*self.0.lock() {
-            answer.pull();
-        }
+/// `host.question(head)` gives `(allowed, cookie)`, or `None` if the program failed: then nobody answers.
+fn put(host: &Bound<'_, PyAny>, question: Question) -> PyResult<()> {
+    let py = host.py();
+    let head = http::unpack(py, &http::pack(&question.head))?;
+    let said = host.call_method1(intern!(py, "question"), (head,))?;
+    if let Some((allowed, cookie)) = said.extract::<Option<(Option<bool>, String)>>()? {
+        question.answer(Verdict { allowed, cookie });
     }
-
-    /// Begins the answer. `ValueError` for a status or a header that HTTP does not allow.
-    fn start(&self, status: u16, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-        let status = StatusCode::from_u16(status).map_err(|_| PyValueError::new_err(format!("no status: {status}")))?;
-        let mut map = HeaderMap::new();
-        for header in headers.try_iter()? {
-            let header = header?;
-            let (name, value) = (header.get_item(0)?, header.get_item(1)?);
-            let (name, value) = (name.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
-            let name =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| PyValueError::new_err("no name of a header"))?;
-            let value =
-                HeaderValue::from_bytes(value.as_bytes()).map_err(|_| PyValueError::new_err("no value of a header"))?;
-            // The connection is ours.
-            if name != "transfer-encoding" && name != "connection" {
-                map.append(name, value);
-            }
-        }
-        if let Some(answer) = &*self.0.lock() {
-            answer.start(status, map);
-        }
-        Ok(())
-    }
-
-    /// Adds to the body. False: wait until there is room before the next piece.
-    fn write(&self, chunk: &Bound<'_, PyBytes>) -> bool {
-        match &*self.0.lock() {
-            Some(answer) => answer.write(Bytes::copy_from_slice(chunk.as_bytes())),
-            None => true,
-        }
-    }
-
-    /// Ends the answer.
-    fn end(&self) {
-        if let Some(answer) = self.0.lock().take() {
-            answer.end();
-        }
-    }
-
-    /// Cuts the answer off.
-    fn abort(&self) {
-        drop(self.0.lock().take());
-    }
+    Ok(())
 }

@@ -245,7 +245,7 @@ pub(crate) fn pack(head: &Head) -> Box<str> {
 }
 
 /// `(method, target, [(name, value)], remote, secure)`.
-fn unpack(py: Python<'_>, packed: &str) -> PyResult<Py<PyAny>> {
+pub(crate) fn unpack(py: Python<'_>, packed: &str) -> PyResult<Py<PyAny>> {
     let mut lines = packed.split('\n');
     let mut line = || lines.next().unwrap_or_default();
     let (method, target, remote, secure) = (line(), line(), line(), line() == "https");

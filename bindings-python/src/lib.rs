@@ -12,7 +12,7 @@
 //! * `engine`: the class that the servers subclass. `life`: its start and its end. `state`, `table`: what it holds.
 //! * `client`: the class that the clients subclass. `link`: its connection, which an engine has among others. `called`: what
 //!   happens to it.
-//! * `hosting`: an ASGI application behind our own listener. `polls`: long-polling past the host's server.
+//! * `hosting`, `hosted`: what our own listener asks Python, an ASGI application's requests among it. `polls`: long-polling past the host's server.
 //! * `http`: requests and WebSockets that reach the host's own server.
 //! * `encode`, `decode`: Python values to JSON and back; `codec`: by these, or by a module of the application's.
 //! * `ffi`: CPython calls outside the limited API. `errors`: what goes wrong below, as exceptions.
@@ -32,6 +32,7 @@ mod encode;
 mod engine;
 mod errors;
 mod ffi;
+mod hosted;
 mod hosting;
 mod http;
 mod life;
@@ -64,7 +65,9 @@ mod _ferrio {
     #[pymodule_export]
     use super::engine::ServerCore;
     #[pymodule_export]
-    use super::hosting::{HostedAnswer, Hosting};
+    use super::hosted::HostedAnswer;
+    #[pymodule_export]
+    use super::hosting::Hosting;
     #[pymodule_export]
     use super::promise::Promise;
     #[pymodule_export]

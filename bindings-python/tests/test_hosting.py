@@ -56,22 +56,6 @@ async def respond(send, body=b"", status=200, headers=()):
     await send({"type": "http.response.body", "body": body})
 
 
-async def test_websockets_of_the_application_are_refused(host, http, sio, connect):
-    async def answer(scope, receive, send):
-        await respond(send, b"page")
-
-    url = await host(scoped(answer))
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await http.ws_connect(url + "/feed")
-    assert refused.value.status == 501
-    async with http.get(url + "/feed") as page:
-        assert await page.text() == "page"
-    async with http.get(url + "/feed", headers={"Connection": "Upgrade", "Upgrade": "websocket"}) as page:
-        assert page.status == 501
-        assert "not served here" in await page.text()
-    assert (await connect(url, transports=["websocket"])).connected
-
-
 async def test_fastapi_beside_socketio(sio, host, http, connect):
     app = FastAPI()
 

@@ -115,6 +115,69 @@ async def test_cors_without_credentials(new_server, serve, polling):
     assert "Access-Control-Allow-Credentials" not in headers
 
 
+async def test_a_function_that_decides_on_origins(new_server, serve, polling, raw):
+    import websockets
+
+    asked = []
+
+    def decide(origin, environ):
+        asked.append((origin, environ.get("HTTP_ORIGIN")))
+        return origin == "http://good.example"
+
+    url = await serve(new_server(cors_allowed_origins=decide))
+    good, evil = {"Origin": "http://good.example"}, {"Origin": "http://evil.example"}
+    poller = polling(url)
+    assert (await poller.open(headers=good))["Access-Control-Allow-Origin"] == "http://good.example"
+    query = f"EIO=4&transport=polling&sid={poller.sid}"
+    status, body, headers = await poller.request("POST", query, data="40", headers=good)
+    assert (status, body, headers["Access-Control-Allow-Origin"]) == (200, "OK", "http://good.example")
+    assert (await poller.request("GET", query, headers=evil))[0] == 400
+    status, body, headers = await polling(url).request("GET", "EIO=4&transport=polling", headers=evil)
+    assert (status, body) == (400, '"http://evil.example is not an accepted origin."')
+    assert "Access-Control-Allow-Origin" not in headers
+    await polling(url).open()
+    with pytest.raises(websockets.InvalidStatus):
+        await raw(url, origin="http://evil.example")
+    await (await raw(url, origin="http://good.example")).join()
+    assert {origin for origin, named in asked if origin and origin == named} == {good["Origin"], evil["Origin"]}
+
+
+async def test_a_function_that_knows_origins_only(new_server, serve, polling):
+    url = await serve(new_server(cors_allowed_origins=lambda origin: origin == "http://good.example"))
+    for origin, expected in [("http://good.example", 200), ("http://evil.example", 400)]:
+        status, _, _ = await polling(url).request("GET", "EIO=4&transport=polling", headers={"Origin": origin})
+        assert status == expected
+
+
+async def test_a_function_that_fails_lets_nobody_in(new_server, serve, polling):
+    def decide(origin, environ):
+        if origin is not None:
+            raise ValueError("on purpose")
+
+    url = await serve(new_server(cors_allowed_origins=decide))
+    status, _, _ = await polling(url).request("GET", "EIO=4&transport=polling", headers={"Origin": "http://a.example"})
+    assert status == 500
+    # The server goes on.
+    await polling(url).open()
+
+
+async def test_a_cookie_whose_attribute_is_made_anew(new_server, serve, polling):
+    made = []
+
+    def expires():
+        made.append(len(made))
+        return f"in {len(made)} days"
+
+    url = await serve(new_server(cookie={"name": "s", "path": "/x", "Expires": expires}))
+    for n in (1, 2):
+        poller = polling(url)
+        headers = await poller.open()
+        assert headers["Set-Cookie"] == f"s={poller.sid}; path=/x; Expires=in {n} days"
+        query = f"EIO=4&transport=polling&sid={poller.sid}"
+        assert "Set-Cookie" not in (await poller.request("POST", query, data="40"))[2]
+    assert len(made) == 2
+
+
 async def test_a_foreign_origin_gets_no_websocket(new_server, serve, raw):
     import websockets
 
@@ -177,15 +240,6 @@ def test_what_is_not_there_yet_says_so(new_server, options):
         new_server(**options)
 
 
-@pytest.mark.ferrio_only
-@pytest.mark.parametrize(
-    "options", [{"cors_allowed_origins": lambda origin: True}, {"cookie": {"Max-Age": lambda: "5"}}], ids=str
-)
-async def test_functions_are_not_asked_on_a_port_of_the_engine(new_server, options):
-    with pytest.raises(NotImplementedError, match="a port of the engine's own"):
-        await new_server(**options).listen()
-
-
 def test_reasons(socketio):
     reasons = {name: value for name, value in vars(socketio.AsyncServer.reason).items() if name.isupper()}
     if socketio.__name__ == "ferrio":
@@ -240,7 +294,6 @@ REFUSED = [
 ]
 
 
-@pytest.mark.every_way
 async def test_refused_requests_are_logged_as_errors_once(new_server, serve, polling, caplog):
     logger = logging.getLogger("test.eio")
     caplog.set_level(logging.INFO, logger="test.eio")

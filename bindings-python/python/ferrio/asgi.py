@@ -58,7 +58,7 @@ class ASGIApp:
         elif self.other_asgi_app is not None:
             await self.other_asgi_app(scope, receive, send)
         else:
-            await self.not_found(receive, send)
+            await self.not_found(scope, send)
 
     def _static_file(self, scope: Scope) -> dict[str, str] | None:
         if scope["type"] != "http" or not self.static_files:
@@ -100,8 +100,11 @@ class ASGIApp:
                 await send({"type": f"lifespan.shutdown.{ended}"})
                 return
 
-    async def not_found(self, receive: Receive, send: Send) -> None:
-        """Answers 404."""
+    async def not_found(self, scope: Scope, send: Send) -> None:
+        """Answers 404. A WebSocket is refused, which web servers do with 403."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         await respond(send, 404, "text/plain", b"Not Found")
 
 

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from . import _asgi, _eio, _frameworks, _host, _lifecycle, _options, exceptions
+from . import _asgi, _door, _eio, _frameworks, _host, _lifecycle, _options, exceptions
 from ._common import answer_of
-from ._ferrio import Hosting, ServerCore
+from ._ferrio import ServerCore
 from ._loop import Background, LoopHost, Looping
 from .async_manager import AsyncManager
 from .async_namespace import AsyncNamespace
@@ -78,6 +78,8 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self._tasks = set()
         self._stopped: asyncio.Event | None = None
+        #: Those that only ask, of the listeners there are.
+        self._doors: list[_door.Door] = []
         self.async_mode = async_mode
         #: What programs ask of python-engineio's server.
         self.eio = _eio.AsyncEio(self)
@@ -208,14 +210,17 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         return self._bind(host, port, ssl_certfile, ssl_keyfile, None)
 
     def _bind(
-        self, host: str, port: int, ssl_certfile: str | None, ssl_keyfile: str | None, hosting: Hosting | None
+        self, host: str, port: int, ssl_certfile: str | None, ssl_keyfile: str | None, door: _door.Door | None
     ) -> tuple[str, int]:
         if (ssl_certfile is None) != (ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile go together")
-        self._check_own_port()
         self._start(self._options_text)
+        if door is None and self._has_a_say:
+            door = _door.Door(self)
+            door.watch()
+            self._doors.append(door)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = self._listen(address, ssl_certfile, ssl_keyfile, hosting)
+        bound = self._listen(address, ssl_certfile, ssl_keyfile, None if door is None else door.hosting)
         self.addresses.append(bound)
         return bound
 
@@ -227,21 +232,26 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         app: Any = None,
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
+        ws_max_size: int = 16_777_216,
     ) -> None:
         """Listens, as `listen` does, until it is cancelled or `shutdown` is called, and then closes every connection.
 
-        `app`: an ASGI application that gets every HTTP request outside ``/socket.io/``, and the lifespan. `addresses` tells the
-        address once it listens. Raises `OSError` if the address or the files cannot be used, `RuntimeError` if the
-        application fails to start.
+        `app`: an ASGI application that gets every request and WebSocket outside ``/socket.io/``, and the lifespan.
+        `ws_max_size`: bytes of the largest message that a WebSocket of the application's may bring (16 MiB; a larger one closes
+        it with 1009). These WebSockets are asked for a sign of life after `ping_interval`, and given `ping_timeout` for it.
+        `addresses` tells the address once it listens. Raises `OSError` if the address or the files cannot be used,
+        `RuntimeError` if the application fails to start.
         """
-        beside = None if app is None else _host.Host(app)
+        beside = None if app is None else _host.Host(self, app, ws_max_size)
         self._stopped = stopped = asyncio.Event()
         try:
             if beside is not None:
                 await beside.start()
-            self._bind(host, port, ssl_certfile, ssl_keyfile, None if beside is None else beside.hosting)
+            self._bind(host, port, ssl_certfile, ssl_keyfile, beside)
             await stopped.wait()
         finally:
+            if beside is not None:
+                await beside.retire()
             # Requests under way are answered, new ones find the port closed.
             await self.shutdown()
             if beside is not None:
@@ -261,6 +271,8 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         closed = self._close()
         if closed is not None:
             await _lifecycle.finish(self, closed)
+        while self._doors:
+            self._doors.pop().close()
 
     async def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
         """Ends the server so that others can take over from it. ferrio's own.

@@ -467,11 +467,10 @@ class BaseServer(ServerListeners):
         """Called by the engine for a cookie: what functions add to it."""
         return "".join(f"; {_options.cookie_attribute(name, make())}" for name, make in self._late_attributes.items())
 
-    def _check_own_port(self) -> None:
-        """On a port of the engine's own nobody asks Python about a request."""
-        if self._asks_origins or self._late_attributes:
-            what = "functions in cors_allowed_origins and cookie"
-            raise _options.unsupported(f"{what} on a port of the engine's own: use a web server")
+    @property
+    def _has_a_say(self) -> bool:
+        """Functions of the program's are asked about requests, on ports of the engine's own too."""
+        return self._origin_rule is not None or bool(self._late_attributes)
 
     def _make_environ(self, source: Any) -> dict[str, Any]:
         return _environ.make(source)

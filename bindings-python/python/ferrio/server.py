@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import _eio, _lifecycle, _modes, _script, _wsgi, packet
+from . import _door, _eio, _lifecycle, _modes, _script, _wsgi, packet
 from ._common import answer_of
 from ._crew import Blocking, CrewHost, completed
 from ._ferrio import ServerCore
@@ -56,6 +56,8 @@ class Server(Blocking, BaseServer, CrewHost):
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self.async_mode = self._mode.name
         self._stopped: _modes.Event | None = None
+        #: Of the listeners there are.
+        self._doors: list[_door.Door] = []
         #: Sessions that a program plays, from the first one on.
         self._scripts: _script.Scripts | None = None
         self.eio = _eio.Eio(self)
@@ -249,10 +251,14 @@ class Server(Blocking, BaseServer, CrewHost):
         """
         if (ssl_certfile is None) != (ssl_keyfile is None):
             raise ValueError("ssl_certfile and ssl_keyfile go together")
-        self._check_own_port()
         self._start(self._options_text)
+        door = None
+        if self._has_a_say:
+            door = _door.Door(self)
+            door.watch_apart(self)
+            self._doors.append(door)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = self._listen(address, ssl_certfile, ssl_keyfile)
+        bound = self._listen(address, ssl_certfile, ssl_keyfile, None if door is None else door.hosting)
         self.addresses.append(bound)
         return bound
 
@@ -290,6 +296,8 @@ class Server(Blocking, BaseServer, CrewHost):
         if closed is not None:
             self._step_aside()
             _lifecycle.finish_blocking(self, closed, self._mode.sleep)
+        while self._doors:
+            self._doors.pop().close()
 
     def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
         """Ends the server so that others can take over from it. ferrio's own.

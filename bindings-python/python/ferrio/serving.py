@@ -18,12 +18,13 @@ async def serve(
     *,
     ssl_certfile: str | None = None,
     ssl_keyfile: str | None = None,
+    ws_max_size: int = 16_777_216,
     drain: Mapping[str, Any] | None = None,
 ) -> None:
     """Serves an `ASGIApp`, its other application and static files included, on the engine's own listener.
 
-    ``asyncio.run(ferrio.serve(ferrio.ASGIApp(sio, fastapi_app)))``: Socket.IO stays in the engine, every other HTTP request
-    goes to the application, which also gets its lifespan. WebSockets of the other application are not served.
+    ``asyncio.run(ferrio.serve(ferrio.ASGIApp(sio, fastapi_app)))``: Socket.IO stays in the engine, every other request and
+    WebSocket goes to the application, which also gets its lifespan. `ws_max_size`: see `AsyncServer.serve`.
 
     It ends when it is cancelled (Ctrl-C does that), by SIGTERM, or by `AsyncServer.shutdown`, in order: the port is closed,
     clients are disconnected and requests under way answered, the application is told. `drain`: arguments of
@@ -37,7 +38,7 @@ async def serve(
     if app.engineio_path is not None:
         server._path = app.engineio_path.strip("/")
     serving = asyncio.ensure_future(
-        server.serve(host, port, app=app, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile)
+        server.serve(host, port, app=app, ssl_certfile=ssl_certfile, ssl_keyfile=ssl_keyfile, ws_max_size=ws_max_size)
     )
     loop = asyncio.get_running_loop()
     told = False

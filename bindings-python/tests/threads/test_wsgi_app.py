@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import requests
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 
@@ -126,6 +127,22 @@ def test_a_cookie(new_server, socketio):
     response = client.get("/socket.io/?EIO=4&transport=polling")
     sid = json.loads(response.text[1:])["sid"]
     assert response.headers["Set-Cookie"] == f"io={sid}; path=/; SameSite=Lax"
+
+
+@pytest.mark.every_route
+def test_functions_that_have_a_say(new_server, serve):
+    """On the port of the engine's own they are asked in a thread of the server's."""
+    cookie = {"name": "s", "path": "/", "Expires": lambda: "soon"}
+    url = serve(new_server(cors_allowed_origins=lambda origin, environ: origin == "http://good.example", cookie=cookie))
+    for origin, expected in [("http://good.example", 200), ("http://evil.example", 400), (None, 200)]:
+        response = requests.get(
+            f"{url}/socket.io/?EIO=4&transport=polling", headers={"Origin": origin} if origin else {}, timeout=10
+        )
+        assert response.status_code == expected
+        if expected == 200:
+            sid = json.loads(response.text[1:])["sid"]
+            assert response.headers["Set-Cookie"] == f"s={sid}; path=/; Expires=soon"
+            assert response.headers.get("Access-Control-Allow-Origin") == origin
 
 
 @pytest.mark.ferrio_only

@@ -13,6 +13,7 @@ use ferrio::config::Config;
 use ferrio::hub::Hub;
 use ferrio::namespace::Namespace;
 use ferrio::net::fallback::Fallback;
+use ferrio::net::gate::Gate;
 use ferrio::net::listener::{Listener, Listening};
 use ferrio::recovery::{Offset, Stamp};
 use ferrio::socket::{self, Socket};
@@ -92,7 +93,7 @@ impl Engine {
     }
 
     /// Opens an own listener (native `serve`). May be called again for further addresses. Port 0 picks one. `fallback` answers
-    /// what is not on the server's path, which is 404 otherwise.
+    /// what is not on the server's path, which is 404 otherwise; `gate` has a say on what is.
     ///
     /// # Errors
     /// What binding the address, or reading the TLS files, said.
@@ -101,6 +102,7 @@ impl Engine {
         address: &str,
         tls: Option<&Tls>,
         fallback: Option<Arc<dyn Fallback>>,
+        gate: Option<Arc<dyn Gate>>,
     ) -> io::Result<SocketAddr> {
         self.check().map_err(io::Error::other)?;
         let Parts { hub, listening, runtime, .. } = &*self.parts;
@@ -113,6 +115,9 @@ impl Engine {
         }
         if let Some(fallback) = fallback {
             listener = listener.with_fallback(fallback);
+        }
+        if let Some(gate) = gate {
+            listener = listener.with_gate(gate);
         }
         let bound = listener.address()?;
         listening.lock().push(listener.start(hub.clone()));

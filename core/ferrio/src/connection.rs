@@ -276,8 +276,8 @@ impl Connection {
     }
 
     /// The close frame that its WebSocket, if it has one by then, ends with.
-    pub(crate) fn say_at_end(&self, frame: Vec<u8>) {
-        self.outbound.lock().say_at_end(frame.into());
+    pub(crate) fn say_at_end(&self, frame: Bytes) {
+        self.outbound.lock().say_at_end(frame);
     }
 
     /// Nothing of it is left.

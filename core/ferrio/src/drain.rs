@@ -10,6 +10,7 @@ use ferrio_protocol::Reason;
 
 use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::net::websocket::close_frame_saying;
 
 /// How a server is drained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,23 +90,10 @@ impl Hub {
 impl Connection {
     /// Ends the connection for a drain, once what is queued has been sent.
     fn retire(self: &Arc<Self>, reason: &str) {
-        self.say_at_end(close_frame(reason));
+        self.say_at_end(close_frame_saying(SERVICE_RESTART, reason));
         let detail = Some(Cow::Owned(reason.to_owned())).filter(|reason: &Cow<'_, str>| !reason.is_empty());
         self.end(Reason::ServerShuttingDown, detail);
     }
-}
-
-/// A close frame that says "service restart".
-fn close_frame(reason: &str) -> Vec<u8> {
-    let mut end = reason.len().min(MAX_REASON);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    let reason = &reason.as_bytes()[..end];
-    let mut frame = vec![0x88, 2 + reason.len() as u8];
-    frame.extend(SERVICE_RESTART.to_be_bytes());
-    frame.extend(reason);
-    frame
 }
 
 /// Any order will do, as long as it is another one each time.
@@ -116,8 +104,6 @@ fn shuffle<T>(list: &mut [T]) {
     }
 }
 
-/// Of a close frame, beside its code (RFC 6455, 5.5).
-const MAX_REASON: usize = 123;
 /// In the IANA registry of close codes.
 const SERVICE_RESTART: u16 = 1012;
 /// How often it is looked who is left.
@@ -126,15 +112,6 @@ const LOOK: Duration = Duration::from_millis(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_reason_fits_into_a_control_frame() {
-        assert_eq!(close_frame(""), [0x88, 2, 0x03, 0xF4]);
-        assert_eq!(close_frame("bye"), b"\x88\x05\x03\xF4bye");
-        let long = close_frame(&"é".repeat(100));
-        assert_eq!((long.len(), long[1]), (2 + 124, 124));
-        assert!(std::str::from_utf8(&long[4..]).is_ok());
-    }
 
     #[test]
     fn everybody_has_a_turn() {

@@ -41,6 +41,11 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER].into_boxed_slice());
 }
 
+/// Lends the read buffer of this thread.
+pub(crate) fn with_read_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| read(buffer))
+}
+
 /// Starts the task of a WebSocket. `join` says which connection it belongs to, or gives the wire back: then the peer gets
 /// a close frame and nothing else.
 pub(crate) fn start(hub: &Hub, id: WireId, link: Link, join: impl FnOnce(Wire) -> Result<Arc<Connection>, Wire>) {
@@ -265,7 +270,7 @@ pub(crate) fn feed(codec: &mut Codec, connection: &Arc<Connection>, id: WireId, 
     let fed = codec.feed(bytes, &mut |incoming| match incoming {
         Incoming::Frame(frame) => frames.push(frame),
         Incoming::Pong(reply) => pong = Some(reply),
-        Incoming::Close(reply) => closed = Some(reply),
+        Incoming::Close { reply, .. } => closed = Some(reply),
     });
     if !frames.is_empty() {
         connection.frames(frames.into_iter());

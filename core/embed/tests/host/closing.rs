@@ -161,7 +161,7 @@ fn a_fork_is_told() {
         host.engine.submit(vec![emit(Target::Socket(socket), r#"["child"]"#)]);
         let nothing = !host.engine.drain(&mut Vec::new(), 1, 1) && host.engine.rooms(socket).is_empty();
         host.engine.close();
-        let listens = host.engine.listen("127.0.0.1:0", None, None).is_ok();
+        let listens = host.engine.listen("127.0.0.1:0", None, None, None).is_ok();
         drop(host.engine);
         // SAFETY: ends the child without running anything of the parent's.
         unsafe { libc::_exit(i32::from(!refused || !nothing || listens)) }

@@ -87,7 +87,7 @@ impl Host {
     /// With an own port.
     pub(crate) fn serve(options: &str) -> (Self, SocketAddr) {
         let host = Self::start(options);
-        let address = host.engine.listen("127.0.0.1:0", None, None).unwrap();
+        let address = host.engine.listen("127.0.0.1:0", None, None, None).unwrap();
         (host, address)
     }
 

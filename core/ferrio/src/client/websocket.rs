@@ -219,7 +219,7 @@ impl WebSocket {
             Incoming::Frame(frame) => inbox.push_back(frame),
             // Both as a server would send them: header and payload, unmasked.
             Incoming::Pong(reply) => mask::write(out, mask::PONG, &reply[2..], key()),
-            Incoming::Close(_) => *ended = Some(Cause::Closed),
+            Incoming::Close { .. } => *ended = Some(Cause::Closed),
         });
         if let Err(fault) = fed {
             mask::write(out, mask::CLOSE, &fault.code().to_be_bytes(), key());

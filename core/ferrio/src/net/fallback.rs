@@ -1,7 +1,10 @@
 //! Requests on our own port that are not the server's: an application of a host language answers them, at its own pace.
 //!
 //! A body is read only as far as it is asked for, and an answer that the peer does not take says so: neither waits in memory
-//! beyond a bound. The application learns of each request's end, whoever caused it.
+//! beyond a bound. The application learns of each request's end, whoever caused it. A request may become a WebSocket: see
+//! [`socket`].
+
+mod socket;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -10,12 +13,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use ferrio_protocol::engine::Frame as Message;
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+
+use self::socket::{Guest, Handshake, Intake};
+use super::exchange::Response;
+use super::service::Peer;
+use crate::config::Config;
 
 /// Who answers. Called on the listener's threads: it must not block.
 pub trait Fallback: Send + Sync + 'static {
@@ -25,8 +34,14 @@ pub trait Fallback: Send + Sync + 'static {
     fn body(&self, number: u64, chunk: Bytes, end: bool);
     /// The peer has taken so much of an answer that there is room again.
     fn room(&self, number: u64);
+    /// A message came on a WebSocket. It counts as unread until [`Answer::took`].
+    fn message(&self, number: u64, message: Message);
+    /// A WebSocket has ended, with this code and reason (RFC 6455, 7.4; 1006 without any).
+    fn closed(&self, number: u64, code: u16, reason: &str);
     /// The request is over: everything was sent, or the peer went away. Nothing follows.
     fn over(&self, number: u64);
+    /// Bytes of the largest message that it takes from a WebSocket; a larger one closes it with 1009.
+    fn max_message(&self) -> usize;
 }
 
 /// A request that is not the server's.
@@ -37,6 +52,8 @@ pub struct Visitor {
     pub parts: Parts,
     /// No body follows.
     pub bodiless: bool,
+    /// It asks to become a WebSocket, in due form: [`Answer::accept`] makes it one, any other answer is a refusal.
+    pub websocket: bool,
     /// The ends of its connection.
     pub ends: Ends,
     /// How it is answered.
@@ -54,17 +71,30 @@ pub struct Ends {
     pub secure: bool,
 }
 
+impl Ends {
+    pub(super) fn peer(&self) -> Peer {
+        Peer { address: self.client.map(|client| client.ip().to_canonical()), secure: self.secure }
+    }
+}
+
 /// The host's handle of a request. Dropping it before [`end`](Self::end) cuts the answer off: 500 if it had not begun.
+///
+/// Once accepted as a WebSocket it is that one's handle. Dropping it before [`close`](Self::close) cuts the connection.
 pub struct Answer {
     parts: mpsc::UnboundedSender<Part>,
     pulls: Arc<Notify>,
     queued: Arc<AtomicUsize>,
+    intake: Arc<Intake>,
 }
 
 enum Part {
     Start(StatusCode, HeaderMap),
     Data(Bytes),
     End,
+    // Of a WebSocket.
+    Accept(HeaderMap),
+    Message(Message),
+    Close(u16, String),
 }
 
 impl Answer {
@@ -82,46 +112,81 @@ impl Answer {
     /// Adds to its body. False: wait for [`Fallback::room`] before the next piece.
     pub fn write(&self, chunk: Bytes) -> bool {
         let size = chunk.len();
-        if self.parts.send(Part::Data(chunk)).is_err() {
-            return true;
-        }
-        self.queued.fetch_add(size, Ordering::AcqRel) + size < HIGH_MARK
+        self.queue(Part::Data(chunk), size)
     }
 
     /// Ends the answer.
     pub fn end(&self) {
         let _ = self.parts.send(Part::End);
     }
+
+    /// Makes the request a WebSocket: answered with 101 and these headers beside those of the handshake.
+    pub fn accept(&self, headers: HeaderMap) {
+        let _ = self.parts.send(Part::Accept(headers));
+    }
+
+    /// Sends a message on the WebSocket. False: wait for [`Fallback::room`] before the next one.
+    pub fn send(&self, message: Message) -> bool {
+        let size = socket::weight(&message);
+        self.queue(Part::Message(message), size)
+    }
+
+    /// So many bytes of a message have been taken.
+    pub fn took(&self, bytes: usize) {
+        self.intake.took(bytes);
+    }
+
+    /// Closes the WebSocket once what was sent before has left.
+    pub fn close(&self, code: u16, reason: String) {
+        let _ = self.parts.send(Part::Close(code, reason));
+    }
+
+    fn queue(&self, part: Part, size: usize) -> bool {
+        // Counted first: whoever takes it out may be quicker than we are.
+        let queued = self.queued.fetch_add(size, Ordering::AcqRel) + size;
+        self.parts.send(part).is_err() || queued < HIGH_MARK
+    }
 }
 
 /// Bytes of an answer that the peer has not taken.
 const HIGH_MARK: usize = 256 << 10;
 
-/// Carries a request to the fallback, and the answer's head back.
+/// Carries a request to the fallback, and the answer's head back. The error is our own answer, to a handshake in no due form.
 pub(super) async fn answer(
     fallback: Arc<dyn Fallback>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     ends: Ends,
-) -> http::Response<VisitorBody> {
+    config: &Config,
+) -> Result<http::Response<VisitorBody>, Response> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    let handshake = Handshake::of(&mut request, ends.peer())?;
     let (parts, body) = request.into_parts();
     let (sender, mut answered) = mpsc::unbounded_channel();
-    let (pulls, queued) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-    let answer = Answer { parts: sender, pulls: Arc::clone(&pulls), queued: Arc::clone(&queued) };
+    let (pulls, queued, intake) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)), Arc::new(Intake::default()));
+    let answer =
+        Answer { parts: sender, pulls: Arc::clone(&pulls), queued: Arc::clone(&queued), intake: Arc::clone(&intake) };
     let bodiless = body.is_end_stream();
-    fallback.request(Visitor { number, parts, bodiless, ends, answer });
+    fallback.request(Visitor { number, parts, bodiless, websocket: handshake.is_some(), ends, answer });
     let reader = (!bodiless).then(|| tokio::spawn(read(Arc::clone(&fallback), number, body, pulls)));
     let stay = Stay { number, fallback, reader };
-    let Some(Part::Start(status, headers)) = answered.recv().await else {
-        let mut response = http::Response::new(VisitorBody(None));
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return response;
-    };
-    let mut response = http::Response::new(VisitorBody(Some(Sending { answered, queued, stay })));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    let mut response = http::Response::new(VisitorBody(None));
+    match (answered.recv().await, handshake) {
+        (Some(Part::Start(status, headers)), _) => {
+            *response.body_mut() = VisitorBody(Some(Sending { answered, queued, stay }));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+        }
+        (Some(Part::Accept(headers)), Some(handshake)) => {
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            *response.headers_mut() = headers;
+            response.headers_mut().extend(handshake.headers);
+            let guest = Guest::new(stay, answered, queued, intake, config);
+            tokio::spawn(guest.live(handshake.upgrade));
+        }
+        _ => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    Ok(response)
 }
 
 /// Reads a body piece by piece, each when it is asked for.
@@ -197,7 +262,7 @@ impl Body for VisitorBody {
                 }
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
-            Some(Part::Start(..) | Part::End) => {
+            Some(_) => {
                 self.0 = None;
                 Poll::Ready(None)
             }

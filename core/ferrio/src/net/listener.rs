@@ -25,8 +25,9 @@ use tokio::time::{sleep, timeout};
 
 use super::answer::{not_found, readiness};
 use super::fallback::{self, Ends, Fallback, VisitorBody};
+use super::gate::Gate;
 use super::scarcity::Scarcity;
-use super::service::{self, Peer};
+use super::service;
 use super::tls::Tls;
 use super::{Front, Stream, request};
 use crate::config::Config;
@@ -49,6 +50,8 @@ struct Surroundings {
     tls: Option<Tls>,
     /// Who answers what is not the server's.
     fallback: Option<Arc<dyn Fallback>>,
+    /// Who has a say on what is.
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl fmt::Debug for Surroundings {
@@ -93,6 +96,13 @@ impl Listener {
     #[must_use]
     pub fn with_fallback(mut self, fallback: Arc<dyn Fallback>) -> Self {
         self.surroundings.fallback = Some(fallback);
+        self
+    }
+
+    /// Lets somebody else have a say on the requests that are on the server's path.
+    #[must_use]
+    pub fn with_gate(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.surroundings.gate = Some(gate);
         self
     }
 
@@ -200,25 +210,20 @@ async fn serve<F: Front>(
     // Small packets must not wait for the peer's acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     give_up_after(&stream, front.config().write_timeout);
-    let Surroundings { tls, fallback } = surroundings;
-    let ends = Ends { client: Some(address), server: stream.local_addr().ok(), secure: tls.is_some() };
-    let Some(tls) = tls else { return serve_http(front, stream, ends, fallback, stopped).await };
+    let ends = Ends { client: Some(address), server: stream.local_addr().ok(), secure: surroundings.tls.is_some() };
+    let Some(tls) = surroundings.tls.clone() else {
+        return serve_http(front, stream, ends, surroundings, stopped).await;
+    };
     // Whoever does not get through the handshake gets no answer either: there is no language to say it in.
     if let Ok(Ok(stream)) = timeout(front.config().header_timeout, tls.accept(stream)).await {
-        serve_http(front, stream, ends, fallback, stopped).await;
+        serve_http(front, stream, ends, surroundings, stopped).await;
     }
 }
 
-async fn serve_http<F: Front>(
-    front: F,
-    stream: impl Stream,
-    ends: Ends,
-    fallback: Option<Arc<dyn Fallback>>,
-    stopped: Stopped,
-) {
+async fn serve_http<F: Front>(front: F, stream: impl Stream, ends: Ends, surroundings: Surroundings, stopped: Stopped) {
     let http = http(&front.config());
     let counted = front.clone();
-    let service = service_fn(move |request| respond(front.clone(), request, ends, fallback.clone()));
+    let service = service_fn(move |request| respond(front.clone(), request, ends, surroundings.clone()));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -251,18 +256,21 @@ async fn respond<F: Front>(
     front: F,
     request: Request<Incoming>,
     ends: Ends,
-    fallback: Option<Arc<dyn Fallback>>,
+    surroundings: Surroundings,
 ) -> Result<http::Response<Either<Full<Bytes>, VisitorBody>>, Infallible> {
     let config = front.config();
     if config.ready_path.as_deref() == Some(request.uri().path()) {
         return Ok(service::render(readiness(front.is_ready())).map(Either::Left));
     }
     if request::is_ours(service::target(&request), &config) {
-        let peer = Peer { address: ends.client.map(|client| client.ip().to_canonical()), secure: ends.secure };
-        return Ok(service::answer(front, request, peer).await.map(Either::Left));
+        let gate = surroundings.gate.as_deref();
+        return Ok(service::answer(front, request, ends.peer(), gate).await.map(Either::Left));
     }
-    Ok(match fallback {
-        Some(fallback) => fallback::answer(fallback, request, ends).await.map(Either::Right),
+    Ok(match surroundings.fallback {
+        Some(fallback) => match fallback::answer(fallback, request, ends, &config).await {
+            Ok(answer) => answer.map(Either::Right),
+            Err(refusal) => service::render(refusal).map(Either::Left),
+        },
         None => service::render(not_found(config.dialect)).map(Either::Left),
     })
 }

@@ -16,6 +16,7 @@ mod cors;
 pub mod exchange;
 pub mod fallback;
 pub mod files;
+pub mod gate;
 pub mod listener;
 pub mod refusal;
 pub mod request;

@@ -26,6 +26,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::exchange::{Exchange, Head, Headers, Response};
+use super::gate::{self, Gate, Verdict};
 use super::{Accepted, Front, request, websocket};
 
 /// Puts a server in front of another service.
@@ -74,7 +75,7 @@ where
         if request::is_ours(target(&request), &self.front.config()) {
             let front = self.front.clone();
             let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
-            Box::pin(async move { Ok(answer(front, request, peer).await.map(Either::Left)) })
+            Box::pin(async move { Ok(answer(front, request, peer, None).await.map(Either::Left)) })
         } else {
             let answer = self.inner.call(request);
             Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
@@ -92,16 +93,29 @@ pub struct Peer {
 }
 
 /// Carries one request on our path to the server and the answer back.
-pub(super) async fn answer<F, B>(front: F, mut request: Request<B>, peer: Peer) -> http::Response<Full<Bytes>>
+pub(super) async fn answer<F, B>(
+    front: F,
+    mut request: Request<B>,
+    peer: Peer,
+    gate: Option<&dyn Gate>,
+) -> http::Response<Full<Bytes>>
 where
     F: Front,
     B: Body + Send + 'static,
     B::Data: Send,
 {
-    let head = head(&request, peer);
+    let mut head = head(&request, peer);
     // A poll is answered whatever happens: heartbeats go with it.
     if head.method != "GET" || !head.target.contains("sid=") {
         front.open().await;
+    }
+    let mut verdict = Verdict::default();
+    if let Some(gate) = gate {
+        match gate::ask(gate, &head).await {
+            Some(said) => verdict = said,
+            None => return bare(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+        head.allowed = verdict.allowed;
     }
     if websocket::is_upgrade(&head) {
         let upgrade = hyper::upgrade::on(&mut request);
@@ -136,7 +150,7 @@ where
     match response {
         Ok(response) => {
             exchange.finish();
-            render(response)
+            render(verdict.dress(response))
         }
         // The server went away with the question.
         Err(_) => bare(StatusCode::SERVICE_UNAVAILABLE),
@@ -227,7 +241,8 @@ pub(super) fn target<B>(request: &Request<B>) -> &str {
     request.uri().path_and_query().map_or("", |target| target.as_str())
 }
 
-fn head<B>(request: &Request<B>, peer: Peer) -> Head {
+/// The head of a request, as servers read it.
+pub(super) fn head<B>(request: &Request<B>, peer: Peer) -> Head {
     Head {
         method: request.method().as_str().to_owned(),
         target: target(request).to_owned(),

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use ferrio_protocol::engine::Frame;
 use ferrio_protocol::{Limit, Limits, Text};
 use tungstenite::Message;
+pub use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 pub(super) use handshake::BAD_VERSION;
@@ -43,8 +44,13 @@ pub enum Incoming {
     /// A ping, and the frame that answers it. At most one for the bytes of one [`feed`](Codec::feed): only the last of
     /// several pings is answered (RFC 6455, 5.5.3).
     Pong(Bytes),
-    /// A close, and the frame that answers it with the same code. Nothing after it counts.
-    Close(Bytes),
+    /// A close. Nothing after it counts.
+    Close {
+        /// The frame that answers it, with the same code.
+        reply: Bytes,
+        /// The peer's code and reason, if it gave any.
+        said: Option<CloseFrame>,
+    },
 }
 
 /// What a peer did wrong. Nothing after it counts.
@@ -169,7 +175,8 @@ impl Codec {
                 Ok(Message::Ping(data)) => pinged = Some(data),
                 Ok(Message::Close(frame)) => {
                     self.over = true;
-                    on(Incoming::Close(close_frame(frame.map(|frame| frame.code.into()))));
+                    let reply = close_frame(frame.as_ref().map(|frame| frame.code.into()));
+                    on(Incoming::Close { reply, said: frame });
                     return Ok(());
                 }
                 Ok(Message::Pong(_) | Message::Frame(_)) => {}
@@ -194,6 +201,20 @@ pub fn close_frame(code: Option<u16>) -> Bytes {
         None => Bytes::from_static(&[0x88, 0]),
     }
 }
+
+/// A close frame with a few words; what is too long for it is cut off.
+pub fn close_frame_saying(code: u16, reason: &str) -> Bytes {
+    let mut end = reason.len().min(MAX_REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = code.to_be_bytes().to_vec();
+    payload.extend_from_slice(&reason.as_bytes()[..end]);
+    control_frame(0x88, &payload)
+}
+
+/// A close frame carries no more beside its code.
+const MAX_REASON: usize = 123;
 
 /// The scanner lets no payload of more than 125 bytes through.
 fn control_frame(first: u8, payload: &[u8]) -> Bytes {

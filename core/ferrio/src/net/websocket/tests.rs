@@ -205,7 +205,7 @@ fn closes() {
         let bytes = [frame(0x88, payload), frame(0x81, b"4"), frame(0xff, b"")].concat();
         match feed([&bytes[..]]) {
             (mut events, Ok(())) if events.len() == 1 => match events.remove(0) {
-                Incoming::Close(reply) => reply,
+                Incoming::Close { reply, .. } => reply,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -223,6 +223,15 @@ fn closes() {
     let mut count = 0;
     assert_eq!(codec.feed(&flood, &mut |_| count += 1), Ok(()));
     assert_eq!((count, codec.is_over()), (1, true));
+}
+
+#[test]
+fn the_reason_of_a_close_fits_into_a_control_frame() {
+    assert_eq!(&close_frame_saying(1012, "")[..], [0x88, 2, 0x03, 0xF4]);
+    assert_eq!(&close_frame_saying(1012, "bye")[..], b"\x88\x05\x03\xF4bye");
+    let long = close_frame_saying(1012, &"é".repeat(100));
+    assert_eq!((long.len(), long[1]), (2 + 124, 124));
+    assert!(std::str::from_utf8(&long[4..]).is_ok());
 }
 
 #[test]
