@@ -37,3 +37,20 @@ pub(super) fn as_result<'de, S: DeserializeSeed<'de>>(value: Value) -> S::Value 
     // SAFETY: `S` is `PhantomData<Value>`, whose result is `Value`; the original is not dropped.
     unsafe { transmute_copy(&ManuallyDrop::new(value)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_values_are_values() {
+        let value = Value::from("longer than what a string holds in place");
+        assert_eq!(as_value(&value), Some(&value));
+        assert_eq!(as_value(&&value), Some(&value));
+        assert_eq!(as_value(&(value.clone(),)), None);
+        assert_eq!(as_value(&Some(value.clone())), None);
+        assert_eq!(as_value("text"), None);
+        assert!(wants_value::<PhantomData<Value>>() && !wants_value::<PhantomData<Option<Value>>>());
+        assert_eq!(as_result::<PhantomData<Value>>(value.clone()), value);
+    }
+}

@@ -216,7 +216,8 @@ pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The same for fewer than eight bytes: they are looked at together, too, and the NULs behind them are their end.
-#[inline]
+/// (Cold: without that the loop above takes a fifth more for 1 KiB.)
+#[cold]
 fn plain_end_of_rest(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let word = match (rest, rest.first_chunk(), rest.last_chunk()) {
