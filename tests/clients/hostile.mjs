@@ -2,6 +2,8 @@
 //
 // Whatever they do: the client says that something is wrong, costs nobody anything, and is there again when they are honest.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Report } from "../harness/report.mjs";
 import { answer, Enemy, frame, open } from "./enemy.mjs";
@@ -281,6 +283,36 @@ const CASES = {
     assert.deepEqual(once, Array.from({ length: 60 }, (_, n) => n));
     client.disconnect();
     await enemy.close();
+  },
+
+  async "what waits goes out before the goodbye, which is a payload of its own"({ begin }) {
+    const posts = [];
+    const words = [open()];
+    let poll;
+    const say = (word) => (poll ? poll.end(word) : words.push(word), (poll = undefined));
+    let release;
+    const released = new Promise((resolve) => (release = resolve));
+    const server = createServer(async (request, response) => {
+      if (request.method === "GET") return words.length > 0 ? response.end(words.shift()) : (poll = response);
+      const post = (await request.toArray()).join("");
+      posts.push(post);
+      if (post === '42["first"]') await released;
+      response.end("ok");
+      if (post.startsWith("40")) say('40{"sid":"s"}');
+      if (post === "1") say("6");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = begin({ url: `http://127.0.0.1:${server.address().port}` }, POLLING);
+    await client.next("connect");
+    client.emit("first");
+    while (posts.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    client.emit("second");
+    client.disconnect();
+    setTimeout(release, 100);
+    while (posts.at(-1) !== "1") await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(posts.slice(1), ['42["first"]', '42["second"]\x1e41', "1"]);
+    server.closeAllConnections();
+    server.close();
   },
 
   async "a client that gives up on a server leaves nothing open"({ begin }) {

@@ -18,7 +18,7 @@ print(plain._queue.length, plain._queue[0].tryCount, plain._queue[0].pending);
 print(...(await Promise.all([1, 2].map((n) => answer((done) => plain.emit("order", n, done))))));
 print(await plain.emitWithAck("order", 3), plain._queue.length);
 print("volatile events do not queue");
-plain.volatile.emit("order", 4);
+plain.volatile.emit("nobody listens");
 print(plain._queue.length);
 plain.disconnect();
 

@@ -196,12 +196,16 @@ impl Link {
                 if discard {
                     polling.posts = Posts::default();
                 }
-                polling.posts.push(Packet::Close);
-                let mut last = Vec::new();
+                let mut bodies = Vec::new();
                 while !polling.posts.queue.is_empty() {
-                    let body = polling.posts.body(self.max_post);
-                    last.push(request(&polling.http, self.sid.as_deref(), Method::POST, body));
+                    bodies.push(polling.posts.body(self.max_post));
                 }
+                // In a payload of its own: npm's server forgets a DISCONNECT, or an event, that comes together with it.
+                polling.posts.push(Packet::Close);
+                bodies.push(polling.posts.body(self.max_post));
+                let sid = self.sid.as_deref();
+                let post = |body| request(&polling.http, sid, Method::POST, body);
+                let last: Vec<_> = bodies.into_iter().map(post).collect();
                 let (get, post) = (polling.get.take(), polling.post.take());
                 self.goodbye = Some(tokio::spawn(async move {
                     let goodbye = async {
