@@ -66,11 +66,28 @@ test("CORS and the cookie, from the engine", ours, async (t) => {
   assert.equal(without.headers["access-control-allow-origin"], undefined);
 });
 
+const pem = (name) => fileURLToPath(new URL(`tls/${name}.pem`, import.meta.url));
+const overTls = { host: "localhost", certificate: pem("cert"), key: pem("key") };
+
 test("TLS", ours, async (t) => {
-  const pem = (name) => fileURLToPath(new URL(`tls/${name}.pem`, import.meta.url));
-  const server = listen(t, {}, { host: "localhost", certificate: pem("cert"), key: pem("key") });
+  const server = listen(t, {}, overTls);
   const { socket } = await join(t, server, { transports: ["websocket"], rejectUnauthorized: false }, "https");
   assert.equal(socket.handshake.secure, true);
+});
+
+test("a client that takes nothing over TLS is disconnected in time, and nobody else", ours, async (t) => {
+  const server = listen(t, { writeTimeout: 100 }, overTls);
+  const options = { transports: ["websocket"], rejectUnauthorized: false };
+  const { client, socket } = await join(t, server, options, "https");
+  const other = await join(t, server, options, "https");
+  client.io.engine.transport.ws._socket.pause();
+  const ended = event(socket, "disconnect");
+  socket.emit("much", Buffer.alloc(12_000_000));
+  const [reason, description] = await ended;
+  assert.equal(reason, "slow consumer");
+  assert.match(description.message, /in time/);
+  assert.equal(server.io.stats().limits.writeTimeout, 1);
+  assert.ok(other.socket.connected);
 });
 
 test("what needs Node's http server says so", ours, async (t) => {
