@@ -4,12 +4,16 @@ import type { AttachOptions } from "./attach";
 import { Conn } from "./conn";
 import { Engine } from "./engine";
 import { type EngineSource, IoEngine } from "./io-engine";
+import type { DrainOptions } from "./limits";
 import { type EngineOptions, engineOptions, refuseUnsupported } from "./options";
+import { readStats, type Stats } from "./stats";
 
 export type { AttachOptions } from "./attach";
 export type { ConnTransport, SendCallback, SendData } from "./conn";
+export type { DrainOptions } from "./limits";
 export type { CookieOptions, EngineOptions as ServerOptions } from "./options";
 export type { ConnectionError } from "./refusal";
+export type { Stats } from "./stats";
 export { Conn as Socket };
 
 /** The revision of Engine.IO. */
@@ -38,6 +42,33 @@ export class Server extends IoEngine {
     this.own = own;
     own.server = this;
     own.start();
+  }
+
+  /**
+   * Ends the server so that others can take over from it. Not in engine.io.
+   *
+   * Nobody new is let in from now on (503, and {@link ready} is false). Connections are closed in random order over `spread`,
+   * each when what waits for it has left; their clients hear `transport close` (WebSockets: code 1012 with the `reason`). Then comes
+   * {@link close}; called meanwhile, it ends it at once. The http server is the program's to close.
+   *
+   * @returns resolves when all connections have ended
+   * @throws RangeError (rejects) for a time that is none
+   */
+  async drain(options: Partial<DrainOptions> = {}): Promise<void> {
+    const engine = this.own.current();
+    await engine?.drain(options);
+    // Whoever has closed it meanwhile has done the rest as well, and may have started it again.
+    if (this.own.current() === engine) this.close();
+  }
+
+  /** Whether newcomers are let in: not once it drains or is closed. Not in engine.io. */
+  get ready(): boolean {
+    return this.own.current()?.ready ?? false;
+  }
+
+  /** The state of the server and what it has counted: refused requests, limits that struck, how connections ended. Not in engine.io. */
+  stats(): Stats {
+    return this.own.current()?.stats() ?? readStats(undefined);
   }
 
   /** Closes all connections, dropping what waits to be sent. An http server that listens again begins anew. */

@@ -6,6 +6,7 @@ import type { PendingAck } from "./acks";
 import type { Conn } from "./conn";
 import { Crossing, startEngine } from "./crossing";
 import type { Carrier, Exchange } from "./exchange";
+import type { DrainOptions } from "./limits";
 import type { NativeEngine } from "./native";
 import { NativeWire } from "./native-wire";
 import type { Payload } from "./parser";
@@ -383,10 +384,24 @@ export class Engine extends Crossing {
     this.native?.close();
   }
 
-  /** Begins to send clients away over time, and then to close. Times in ms. @throws Error for a time that is none */
-  drainClients(grace: number, spread: number, reason: string): void {
+  /**
+   * Sends clients away over time, and then closes.
+   *
+   * @returns resolves when it has closed
+   * @throws RangeError (rejects) for a time that is none
+   */
+  async drain({ grace = 10_000, spread = 10_000, reason = "" }: Partial<DrainOptions>): Promise<void> {
+    for (const ms of [grace, spread]) {
+      if (!(ms >= 0 && ms <= 2_147_483_647)) throw new RangeError(`drain: ${ms} is no time in ms`);
+    }
     this.flush();
     this.native?.drainClients(grace, spread, reason);
+    await new Promise<void>((resolve) => this.whenOver(resolve));
+  }
+
+  /** One more namespace may be made that a client has named, where there are so many. If not, that is counted. */
+  hasRoomForChild(children: number): boolean {
+    return this.native?.hasRoomForChild(children) ?? true;
   }
 
   /** Newcomers are let in. */

@@ -71,6 +71,11 @@ export interface LimitOptions {
    * not believed.
    */
   trustedProxies: number;
+  /**
+   * Namespaces at once that were made because clients asked for them, by all patterns and functions of `io.of()` together. Who
+   * asks for one more is refused (`connect_error`, "Too many namespaces"). 100000.
+   */
+  maxChildNamespaces: number;
 }
 
 /** How a server is drained. */
@@ -108,4 +113,5 @@ const LIMITS: readonly (keyof LimitOptions)[] = [
   "sessionsPerAddress",
   "eventsPerClient",
   "trustedProxies",
+  "maxChildNamespaces",
 ];

@@ -37,6 +37,7 @@ export interface NativeEngine {
   /** The same, but clients are sent away over time; `close` ends it at once. Times in ms. @throws Error for one that is none */
   drainClients(grace: number, spread: number, reason: string): void;
   /** Whether newcomers are let in. */
+  hasRoomForChild(children: number): boolean;
   isReady(): boolean;
   /** Ends the threads. The engine is of no use afterwards. */
   dispose(): void;

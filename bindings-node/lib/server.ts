@@ -221,15 +221,9 @@ export class Server<
    * @throws TypeError (rejects) if the server was never attached
    * @throws RangeError (rejects) for a time that is none
    */
-  async drain({ grace = 10_000, spread = 10_000, reason = "" }: Partial<DrainOptions> = {}): Promise<void> {
-    for (const ms of [grace, spread]) {
-      if (!(ms >= 0 && ms <= 2_147_483_647)) throw new RangeError(`drain: ${ms} is no time in ms`);
-    }
+  async drain(options: Partial<DrainOptions> = {}): Promise<void> {
     const { _engine: engine } = this;
-    if (engine !== undefined) {
-      engine.drainClients(grace, spread, reason);
-      await new Promise<void>((resolve) => engine.whenOver(resolve));
-    }
+    await engine?.drain(options);
     // Whoever has closed it meanwhile has done the rest as well.
     if (engine === undefined || this._engine === engine) await this.close();
   }
@@ -359,20 +353,28 @@ export class Server<
   _find(
     name: string,
     auth: object,
-    found: (namespace?: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>) => void,
+    found: (namespace?: Namespace<ListenEvents, EmitEvents, ServerSideEvents, SocketData>, why?: string) => void,
   ): void {
     const known = this._nsps.get(name);
     if (known) return found(known);
     const parents = this.parents.slice();
     const ask = (at: number): void => {
-      if (at === parents.length) return found();
+      if (at === parents.length) return found(undefined, "Invalid namespace");
       parents[at]._match(name, auth, (error, allow) => {
         if (error || !allow) return ask(at + 1);
         // Somebody else may have had it made while this parent thought about it.
-        found(this._nsps.get(name) ?? parents[at]._createChild(name));
+        const made = this._nsps.get(name);
+        if (made || this.hasRoomForChild()) found(made ?? parents[at]._createChild(name));
+        else found(undefined, "Too many namespaces");
       });
     };
     ask(0);
+  }
+
+  /** Whether one more namespace may be made for a client. (A foreign engine that is bound has limits of its own, or none.) */
+  private hasRoomForChild(): boolean {
+    const children = this.parents.reduce((sum, parent) => sum + parent._children.size, 0);
+    return this._engine?.hasRoomForChild(children) ?? true;
   }
 
   // ---- the engine ----
@@ -426,10 +428,10 @@ export class Server<
   private connecting(conn: Conn, name: string, newcomer: Newcomer): void {
     conn._script?._abandon(); // it was under way before the program asked for an adapter
     debug.client("%s asks for namespace %s", conn.id, name);
-    this._find(name, newcomer.auth, (namespace) => {
-      if (!namespace) debug.client("there is no namespace %s", name);
+    this._find(name, newcomer.auth, (namespace, why) => {
+      if (!namespace) debug.client("namespace %s: %s", name, why);
       if (namespace) namespace._add(conn, newcomer);
-      else conn._engine.reject(newcomer.key, JSON.stringify({ message: "Invalid namespace" }));
+      else conn._engine.reject(newcomer.key, JSON.stringify({ message: why }));
     });
   }
 }

@@ -168,6 +168,12 @@ impl JsEngine {
         self.with(|engine| engine.drain_clients(how))
     }
 
+    /// Whether one more namespace may be made that a client has named, where there are so many.
+    #[napi(catch_unwind)]
+    pub fn has_room_for_child(&self, children: u32) -> Result<bool> {
+        self.with(|engine| engine.has_room_for_child(children as usize))
+    }
+
     /// Whether newcomers are let in.
     #[napi(catch_unwind)]
     pub fn is_ready(&self) -> Result<bool> {

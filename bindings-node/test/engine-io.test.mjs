@@ -11,6 +11,8 @@ import { event, isOriginal } from "./support.mjs";
 const require = createRequire(import.meta.url);
 const eio = isOriginal ? require("engine.io") : require("ferrio/engine");
 
+const only = { skip: isOriginal && "engine.io has nothing of the kind" };
+
 async function serve(t, options = {}) {
   const http = createServer((_, res) => res.end("the program's"));
   const server = eio.attach(http, options);
@@ -139,4 +141,41 @@ test("a heartbeat that goes unanswered ends the connection", async (t) => {
   t.after(() => silent.terminate());
   const [socket] = await accepted;
   assert.equal((await event(socket, "close"))[0], "ping timeout");
+});
+
+test("drain() sends everybody away once what waits for them has left", only, async (t) => {
+  const { server, http, url, open } = await serve(t);
+  assert.equal(server.ready, true);
+  const [web, polling] = [await open(), await open(["polling"])];
+  const ends = [web, polling].map(({ client }) => event(client, "close"));
+  const reason = event(web.socket, "close");
+  const messages = [web, polling].map(({ client }) => event(client, "message"));
+  for (const { socket } of [web, polling]) socket.send("the last");
+  await assert.rejects(server.drain({ grace: -1 }), RangeError);
+  const drained = server.drain({ spread: 0, reason: "a new version" });
+  assert.equal(server.ready, false);
+  assert.equal((await fetch(`${url}/engine.io/?EIO=4&transport=polling`)).status, 503);
+  assert.deepEqual(await Promise.all(messages), [["the last"], ["the last"]]);
+  for (const end of ends) assert.equal((await end)[0], "transport close");
+  assert.deepEqual(await reason, ["server shutting down", "a new version"]);
+  await drained;
+  assert.equal(server.clientsCount, 0);
+  assert.equal(http.listening, true);
+});
+
+test("close() ends a drain that is under way", only, async (t) => {
+  const { server, open } = await serve(t);
+  const { client } = await open();
+  const closed = event(client, "close");
+  const drained = server.drain({ spread: 2_000_000_000 });
+  server.close();
+  await Promise.all([closed, drained]);
+});
+
+test("the engine counts", only, async (t) => {
+  const { server, url, open } = await serve(t);
+  await open();
+  await fetch(`${url}/engine.io/?EIO=4&transport=none`);
+  const { connections, opened, refused } = server.stats();
+  assert.deepEqual([connections, opened, refused[0]], [1, 1, 1]);
 });

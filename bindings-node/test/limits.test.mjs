@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { Adapter } from "socket.io-adapter";
+import { io as connectTo } from "socket.io-client";
 import WebSocket from "ws";
 import { deafClient } from "./deaf.mjs";
 import { event, isOriginal, Server, start } from "./support.mjs";
@@ -224,4 +226,48 @@ test("headers are counted on a port of the engine's own", only, async (t) => {
   assert.equal(await status(6), "431");
   while (struck({ io }).maxHeaderBytes === undefined) await new Promise(setImmediate);
   assert.deepEqual(struck({ io }), { maxHeaderBytes: 1 });
+});
+
+for (const scripted of [false, true]) {
+  const options = scripted && !isOriginal ? { adapter: Adapter } : {};
+  test(`no more dynamic namespaces than there may be${scripted ? ", with an adapter" : ""}`, only, async (t) => {
+    const server = await start(t, { maxChildNamespaces: 2, ...options });
+    const { io, url } = server;
+    io.of(/^\/child-\d+$/);
+    io.of((name, _auth, next) => setImmediate(next, null, name === "/other"));
+    io.of("/static");
+    const join = async (nsp) => {
+      const client = connectTo(url + nsp, { forceNew: true, transports: ["websocket"] });
+      t.after(() => client.disconnect());
+      const refused = event(client, "connect_error").then(([error]) => error.message);
+      return Promise.race([refused, event(client, "connect").then(() => "joined")]);
+    };
+    assert.equal(await join("/child-1"), "joined");
+    assert.equal(await join("/other"), "joined");
+    assert.equal(await join("/child-2"), "Too many namespaces");
+    assert.equal(await join("/nobodys"), "Invalid namespace");
+    assert.equal(await join("/static"), "joined");
+    assert.equal(await join("/child-1"), "joined");
+    // The program may always, and what it has named counts.
+    io.of("/child-3");
+    assert.equal(await join("/child-3"), "joined");
+    assert.equal(await join("/child-4"), "Too many namespaces");
+    assert.equal(io.stats().limits.maxChildNamespaces, 2);
+    assert.deepEqual([...io._nsps.keys()].sort(), ["/", "/child-1", "/child-3", "/other", "/static"]);
+  });
+}
+
+test("a dynamic namespace that was forgotten makes room", only, async (t) => {
+  const { io, url } = await start(t, { maxChildNamespaces: 1, cleanupEmptyChildNamespaces: true });
+  io.of(/^\/child-\d+$/);
+  for (const nsp of ["/child-1", "/child-2", "/child-3"]) {
+    const accepted = event(io, "new_namespace");
+    const client = connectTo(url + nsp, { forceNew: true, transports: ["websocket"] });
+    await event(client, "connect");
+    await accepted;
+    const [socket] = io.of(nsp).sockets.values();
+    const gone = event(socket, "disconnect");
+    client.disconnect();
+    await gone;
+  }
 });

@@ -115,16 +115,19 @@ describe("package", { skip: isOriginal && "ferrio's own" }, () => {
     `;
     const greeting = { status: 0, stdout: "true true function\nfrom ferrio\n", stderr: "" };
     assert.deepEqual(run(at, "client.mjs", client), greeting);
-    const browser = spawnSync(
-      process.execPath,
-      [
-        "--conditions=browser",
-        "-e",
-        'import("ferrio/client").then((ours) => import("socket.io-client").then(({ io }) => console.log(ours.io === io)))',
-      ],
-      { cwd: at, encoding: "utf8" },
-    );
-    assert.equal(browser.stdout, "true\n");
+    for (const path of ["client", "client/debug"]) {
+      const original = `socket.io-${path}`;
+      const same = `import("ferrio/${path}").then((ours) => import("${original}").then(({ io }) => console.log(ours.io === io)))`;
+      const browser = spawnSync(process.execPath, ["--conditions=browser", "-e", same], { cwd: at, encoding: "utf8" });
+      assert.equal(browser.stdout, "true\n");
+    }
+    const debug = `
+      import { io } from "ferrio/client";
+      import * as debug from "ferrio/client/debug";
+      import { createRequire } from "node:module";
+      console.log(debug.io === io, debug.default === io, createRequire(import.meta.url)("ferrio/client/debug") === io);
+    `;
+    assert.deepEqual(run(at, "debug.mjs", debug), { status: 0, stdout: "true true true\n", stderr: "" });
     // Deep imports are blocked, as in the original.
     const deep = 'try { require("ferrio/dist/socket") } catch ({ code }) { console.log(code) }';
     assert.equal(run(at, "deep.cjs", deep).stdout, "ERR_PACKAGE_PATH_NOT_EXPORTED\n");

@@ -457,6 +457,11 @@ impl ServerCore {
 
     // ---- who is there
 
+    /// Whether one more namespace may be made that a client has named, where there are so many.
+    fn _has_room_for_child(&self, py: Python<'_>, children: usize) -> bool {
+        self.state.borrow(py).running().map_or(true, |running| running.engine.has_room_for_child(children))
+    }
+
     /// What the server has counted, as JSON; `None` while it is not running.
     fn _stats(&self, py: Python<'_>) -> Option<String> {
         self.state.borrow(py).running().ok().map(|running| running.engine.stats())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -286,6 +287,25 @@ async def test_headers_are_counted_on_a_port_of_the_engine_s(new_server):
     while not struck(sio):
         await asyncio.sleep(0.002)
     assert struck(sio) == {"max_header_bytes": 1}
+
+
+async def test_no_more_dynamic_namespaces_than_there_may_be(new_server, serve, raw):
+    sio = new_server(max_child_namespaces=2)
+    sio.on("hello", lambda sid: None, namespace=re.compile(r"/child-\d+"))
+    sio.on("hello", lambda sid: None, namespace=lambda name, environ, auth: name == "/other")
+    sio.on("hello", lambda sid: None, namespace="/static")
+    url = await serve(sio)
+
+    async def join(namespace):
+        return await (await raw(url)).join(namespace)
+
+    assert (await join("/child-1")).startswith("40/child-1,")
+    assert (await join("/other")).startswith("40/other,")
+    assert await join("/child-2") == '44/child-2,{"message":"Too many namespaces"}'
+    assert await join("/nobodys") == '44/nobodys,"Unable to connect"'
+    assert (await join("/static")).startswith("40/static,")
+    assert (await join("/child-1")).startswith("40/child-1,")
+    assert sio.stats()["limits"]["max_child_namespaces"] == 1
 
 
 async def test_a_limit_that_is_none_is_refused(new_server):

@@ -132,11 +132,11 @@ export class ScriptedClient extends Client implements Wire {
 
   private join(name: string, auth: any): void {
     this.joining.set(name, undefined);
-    this.server._find(name, auth, (nsp) => {
+    this.server._find(name, auth, (nsp, why) => {
       if (this.conn.readyState !== "open") return;
       if (nsp !== undefined) return void this.enter(nsp, auth);
       this.joining.delete(name);
-      this.write({ type: PacketType.ConnectError, nsp: name, data: { message: "Invalid namespace" } });
+      this.write({ type: PacketType.ConnectError, nsp: name, data: { message: why } });
     });
   }
 

@@ -176,8 +176,12 @@ class BaseServer(ServerListeners):
         self, socket: int, sid: str, namespace: str, eio_sid: str, auth: Any, came_back_by: str | None = None
     ) -> None:
         """Asks the connect handler, and lets the client in or refuses it."""
-        if not await self._is_known(namespace, eio_sid, auth):
-            self._reject(socket, "Unable to connect")
+        try:
+            if not await self._is_known(namespace, eio_sid, auth):
+                self._reject(socket, "Unable to connect")
+                return
+        except exceptions.ConnectionRefusedError as error:
+            self._reject(socket, error.error_args)
             return
         if self._detours and await self._run(self.manager.pre_connect, eio_sid, namespace) is None:
             self._reject(socket, "Unable to connect")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from re import Pattern
 from typing import Any, ClassVar, NamedTuple, TypeVar, overload
 
+from . import exceptions
 from ._ferrio import ServerCore
 from .base_namespace import BaseNamespace, NamespaceKey
 
@@ -413,6 +414,9 @@ class ServerListeners(Listeners, ServerCore):
             else:
                 taken = await self._run(parent, namespace, environ(), auth)
             if taken:
+                # Somebody else may have asked for it meanwhile.
+                if namespace not in self._children and not self._has_room_for_child(len(self._children)):
+                    raise exceptions.ConnectionRefusedError("Too many namespaces")
                 self._children[namespace] = parent
                 return True
         return False

@@ -254,6 +254,12 @@ impl Engine {
         }
     }
 
+    /// Whether one more namespace may be made that a client has named, where the host has so many. If not, that is counted
+    /// (`max_child_namespaces`), and the client is to be refused.
+    pub fn has_room_for_child(&self, children: usize) -> bool {
+        self.parts.hub.has_room_for_child(children)
+    }
+
     /// Whether newcomers are let in: not once the engine drains or closes.
     pub fn is_ready(&self) -> bool {
         self.check().is_ok() && !self.parts.shared.life.has_reached(Phase::Closing) && self.parts.hub.is_ready()

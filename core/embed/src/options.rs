@@ -142,6 +142,7 @@ impl Options {
             "maxHeaderBytes" => config.max_header_bytes = bytes(value)?,
             "maxHeaders" => config.max_headers = bytes(value)?,
             "cleanupEmptyChildNamespaces" => config.cleanup_empty_child_namespaces = flag(value)?,
+            "maxChildNamespaces" => config.max_child_namespaces = bytes(value)?,
             "connectionStateRecovery" => config.recovery = optional(value, recovery)?,
             "serializer" => config.serializer = serializer(value)?,
             "limits" => limits(value, &mut config.limits)?,

@@ -231,6 +231,14 @@ impl ServerBuilder {
         self
     }
 
+    /// How many dynamic namespaces there may be at once, of all patterns and functions together: 100,000. A client that asks for
+    /// one more is refused, and `max_child_namespaces` of [`Server::stats`] counts it. What the program names itself is not
+    /// limited.
+    pub fn max_child_namespaces(mut self, namespaces: usize) -> Self {
+        self.config.max_child_namespaces = namespaces;
+        self
+    }
+
     /// One thing after the other for each socket, in namespaces that do not say otherwise: see
     /// [`ordered`](crate::Namespace::ordered).
     pub fn ordered(mut self, ordered: bool) -> Self {

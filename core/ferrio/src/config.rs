@@ -63,6 +63,9 @@ pub struct Config {
     pub header_timeout: Duration,
     /// Drop a dynamic namespace when its last socket leaves. False.
     pub cleanup_empty_child_namespaces: bool,
+    /// Dynamic namespaces at once, those of all patterns and functions together: clients think up their names. Who asks for one
+    /// more is refused. 100,000: some hundred megabytes, and more than any program we know of names.
+    pub max_child_namespaces: usize,
     /// What stands above Engine.IO. Socket.IO.
     pub layer: Layer,
     /// A message that every client is sent right behind the open packet. None.
@@ -183,6 +186,7 @@ impl Default for Config {
             max_headers: 100,
             header_timeout: Duration::from_secs(10),
             cleanup_empty_child_namespaces: false,
+            max_child_namespaces: 100_000,
             layer: Layer::SocketIo,
             initial_packet: None,
             watch: false,

@@ -12,7 +12,7 @@ use ferrio_protocol::engine::{Revision, Transport, handshake};
 use ferrio_protocol::message::Item;
 use ferrio_protocol::session::Settings;
 use ferrio_protocol::socket::{Payload, Serializer};
-use ferrio_protocol::{Dialect, Limits, Message, Text};
+use ferrio_protocol::{Dialect, Limit, Limits, Message, Text};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -147,6 +147,15 @@ impl Hub {
         let namespace = namespaces.entry(name.clone()).or_insert_with(make);
         namespace.declare();
         Arc::clone(namespace)
+    }
+
+    /// Whether one more dynamic namespace may be made where the application has so many. If not, that is counted.
+    pub fn has_room_for_child(&self, children: usize) -> bool {
+        let has_room = children < self.live.read().config.max_child_namespaces;
+        if !has_room {
+            self.counters.limit(Limit::MaxChildNamespaces);
+        }
+        has_room
     }
 
     /// The namespace of this name, if it is there.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     /// The space of `/`.
     pub(crate) root: Arc<Space>,
     spaces: RwLock<HashMap<Text, Arc<Space>>>,
+    /// Children of families among them, whoever has named them. Changed under their lock only.
+    children_made: AtomicUsize,
     families: RwLock<Vec<Arc<Family>>>,
     /// The requests of open connections, by their connections' keys.
     requests: Mutex<HashMap<u64, Arc<Request>>>,
@@ -56,6 +59,14 @@ pub(crate) struct Shared {
     all_left: Notify,
     /// The end has come, and handlers are of use only to those who are still leaving.
     over: AtomicBool,
+}
+
+/// Why a client cannot join the namespace it names.
+enum NoSpace {
+    /// There is none, and no family takes the name.
+    Unknown,
+    /// It would have to be made, and there are enough.
+    Full,
 }
 
 /// What a server is made with.
@@ -85,6 +96,7 @@ impl Shared {
             allow,
             initial_headers,
             spaces: RwLock::new(spaces),
+            children_made: AtomicUsize::new(0),
             families: RwLock::default(),
             requests: Mutex::default(),
             outgoing: AtomicBool::new(false),
@@ -100,7 +112,10 @@ impl Shared {
     /// The space of a namespace that the program names; made, as a child of the first family it matches, if it is not there.
     pub(crate) fn declare(&self, name: &Text) -> Arc<Space> {
         let parent = self.parent_of(name, None);
-        let make = || Arc::new(Space::new(name.clone(), self.ordered, parent));
+        let make = || {
+            self.children_made.fetch_add(usize::from(parent.is_some()), Ordering::Relaxed);
+            Arc::new(Space::new(name.clone(), self.ordered, parent))
+        };
         Arc::clone(self.spaces.write().entry(name.clone()).or_insert_with(make))
     }
 
@@ -114,17 +129,28 @@ impl Shared {
     }
 
     /// The space of a namespace that a client names, if it may.
-    fn find(&self, socket: &socket::Socket, auth: &Handshake) -> Option<Arc<Space>> {
+    fn find(&self, socket: &socket::Socket, auth: &Handshake) -> Result<Arc<Space>, NoSpace> {
         let name = socket.namespace().name();
         if let Some(space) = self.spaces.read().get(name) {
-            return Some(Arc::clone(space));
+            return Ok(Arc::clone(space));
         }
-        let parent = self.parent_of(name, Some(auth))?;
+        let parent = self.parent_of(name, Some(auth)).ok_or(NoSpace::Unknown)?;
+        let hub = socket.connection().hub();
+        let mut spaces = self.spaces.write();
+        let children = self.children_made.load(Ordering::Relaxed);
+        let space = match spaces.entry(name.clone()) {
+            Entry::Occupied(made) => Arc::clone(made.get()),
+            Entry::Vacant(_) if !hub.has_room_for_child(children) => return Err(NoSpace::Full),
+            Entry::Vacant(place) => {
+                self.children_made.store(children + 1, Ordering::Relaxed);
+                Arc::clone(place.insert(Arc::new(Space::new(name.clone(), self.ordered, Some(parent)))))
+            }
+        };
+        drop(spaces);
         if !self.cleanup {
-            socket.connection().hub().declare(name);
+            hub.declare(name);
         }
-        let make = || Arc::new(Space::new(name.clone(), self.ordered, Some(parent)));
-        Some(Arc::clone(self.spaces.write().entry(name.clone()).or_insert_with(make)))
+        Ok(space)
     }
 
     /// The space of the first family that takes this name. Without a handshake only patterns are asked.
@@ -147,6 +173,9 @@ impl Shared {
             let mut spaces = self.spaces.write();
             if socket.core().connection().hub().find_namespace(name).is_none() {
                 let space = spaces.remove(name);
+                if space.is_some() {
+                    self.children_made.fetch_sub(1, Ordering::Relaxed);
+                }
                 drop(spaces);
                 drop(space);
             }
@@ -273,14 +302,17 @@ impl Application for Router {
         // Without one the connection is over.
         let Some(request) = request else { return socket.release() };
         let handshake = Handshake::new(request, auth);
-        let Some(space) = self.0.find(socket, &handshake) else {
-            let old = socket.connection().revision() == Revision::V3;
-            let json = if old {
-                ConnectError::new("Invalid namespace").to_json(false)
-            } else {
-                Dialect::Node.unknown_namespace().to_owned()
-            };
-            return socket.reject(json.into());
+        let space = match self.0.find(socket, &handshake) {
+            Ok(space) => space,
+            Err(why) => {
+                let old = socket.connection().revision() == Revision::V3;
+                let json = match why {
+                    NoSpace::Unknown if old => ConnectError::new("Invalid namespace").to_json(false),
+                    NoSpace::Unknown => Dialect::Node.unknown_namespace().to_owned(),
+                    NoSpace::Full => ConnectError::new("Too many namespaces").to_json(!old),
+                };
+                return socket.reject(json.into());
+            }
         };
         let life = Arc::new(Life::new(Arc::clone(&self.0), space, handshake));
         life.find_again(socket);

@@ -74,11 +74,13 @@ pub enum Limit {
     SessionsPerAddress,
     /// A client that sent more events than it may.
     EventsPerClient,
+    /// A name that a client thought up, beyond the namespaces that may be made so.
+    MaxChildNamespaces,
 }
 
 impl Limit {
     /// Each of them; `limit as usize` is its place.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MaxPayload,
         Self::PacketsPerPayload,
         Self::Attachments,
@@ -100,6 +102,7 @@ impl Limit {
         Self::MaxHandshakes,
         Self::SessionsPerAddress,
         Self::EventsPerClient,
+        Self::MaxChildNamespaces,
     ];
 
     /// The name of its option, in words joined by `_`.
@@ -126,6 +129,7 @@ impl Limit {
             Self::MaxHandshakes => "max_handshakes",
             Self::SessionsPerAddress => "sessions_per_address",
             Self::EventsPerClient => "events_per_client",
+            Self::MaxChildNamespaces => "max_child_namespaces",
         }
     }
 }

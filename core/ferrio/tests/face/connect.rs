@@ -214,6 +214,47 @@ fn a_dynamic_namespace_that_the_program_names_is_its_parents_child() {
 }
 
 #[test]
+fn no_more_dynamic_namespaces_than_there_may_be() {
+    let full = |name: &str| format!(r#"44{name},{{"message":"Too many namespaces"}}"#);
+    let host = Host::with(|builder| builder.max_child_namespaces(2));
+    host.server.of_regex("/child-.*").unwrap();
+    host.server.of_fn(|name, _| name == "/other");
+    host.server.of("/static");
+    let mut client = Client::open(host.address, "");
+    client.join("/child-1", None);
+    client.join("/other", None);
+    assert_eq!(client.ask_to_join("/child-2", None), full("/child-2"));
+    assert_eq!(client.ask_to_join("/nobody's", None), r#"44/nobody's,{"message":"Invalid namespace"}"#);
+    client.join("/static", None);
+    let mut other = Client::open(host.address, "");
+    other.join("/child-1", None);
+    // The program may always, and what it has named counts.
+    host.server.of("/child-3");
+    other.join("/child-3", None);
+    assert_eq!(host.server.stats().limits["max_child_namespaces"], 1);
+}
+
+#[test]
+fn a_dynamic_namespace_that_was_forgotten_makes_room() {
+    let host = Host::with(|builder| builder.max_child_namespaces(1).cleanup_empty_child_namespaces(true));
+    let (journal, read) = journal();
+    let rooms = host.server.of_regex("/child-.*").unwrap();
+    rooms.with(|socket: Socket| if socket.namespace().name() == "/child-0" { Err("never") } else { Ok(()) });
+    let mut client = Client::open(host.address, "");
+    for _ in 0..3 {
+        assert_eq!(client.ask_to_join("/child-0", None), r#"44/child-0,{"message":"never"}"#);
+    }
+    rooms.on_disconnect(move || journal.write("gone"));
+    client.join("/child-1", None);
+    client.send("41/child-1,");
+    assert_eq!(read.next(), "gone");
+    while !rooms.children().is_empty() {
+        std::thread::yield_now();
+    }
+    client.join("/child-2", None);
+}
+
+#[test]
 fn the_handshake_is_known() {
     let host = Host::with(|builder| builder.state(String::from("shared")));
     host.server.on_connect(|socket: Socket, State(state): State<String>| {
