@@ -157,7 +157,8 @@ test("drain() sends everybody away once what waits for them has left", only, asy
   assert.equal((await fetch(`${url}/engine.io/?EIO=4&transport=polling`)).status, 503);
   assert.deepEqual(await Promise.all(messages), [["the last"], ["the last"]]);
   for (const end of ends) assert.equal((await end)[0], "transport close");
-  assert.deepEqual(await reason, ["server shutting down", "a new version"]);
+  const [why, description] = await reason;
+  assert.deepEqual([why, description.message], ["server shutting down", "a new version"]);
   await drained;
   assert.equal(server.clientsCount, 0);
   assert.equal(http.listening, true);

@@ -72,7 +72,7 @@ pub(crate) fn happened<'py>(
         ClientEvent::Left { nsp } => {
             rule(core, client, intern!(py, "_on_left"), Args::from_iter([name(client, &nsp)]), "disconnect")
         }
-        ClientEvent::Closed { reason, detail } => {
+        ClientEvent::Closed { reason, detail, .. } => {
             let by_server = detail.as_deref() == Some(GOODBYE);
             let why = detail.unwrap_or(Cow::Borrowed(reason.as_str(ferrio_protocol::Dialect::Node)));
             let args = Args::from_iter([

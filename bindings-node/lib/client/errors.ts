@@ -47,11 +47,9 @@ export function errorOf({ kind, transport, status, message, detail }: Failure): 
   return new TransportError("xhr poll error", status ?? 0, { status: status ?? 0, responseText });
 }
 
-/** The error of a connection that was open. @internal */
-export function brokenOff(transport: string, detail: string): TransportError {
+/** The error of a connection that was open; `status` of the HTTP answer that it broke over, 0 if it was none. @internal */
+export function brokenOff(transport: string, detail: string, status = 0): TransportError {
   if (transport !== "polling")
     return new TransportError("websocket error", { type: "error", message: detail }, undefined);
-  // As `Failure::Status` of the crate puts it.
-  const [, status = "0"] = /answered with status (\d+)/.exec(detail) ?? [];
-  return new TransportError("xhr poll error", Number(status), { status: Number(status), responseText: detail });
+  return new TransportError("xhr poll error", status, { status, responseText: detail });
 }

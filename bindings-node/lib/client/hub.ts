@@ -237,9 +237,13 @@ export class Hub extends Crossing {
         return;
       }
       case EventKind.ClientClosed:
-        batch.at = at + 5;
+        batch.at = at + 6;
         this.connections.delete(number);
-        connection?._closed(REASONS[cells[at + 2]], batch.keptString(at + 3));
+        connection?._closed(
+          REASONS[cells[at + 3]],
+          batch.keptString(at + 4),
+          cells[at + 2] < 0 ? undefined : cells[at + 2],
+        );
         return;
       default:
         throw new Error(`ferrio: the addon is not of this version (event ${cells[at]})`);

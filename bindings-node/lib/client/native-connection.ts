@@ -265,13 +265,13 @@ export class NativeConnection
     this.end("transport error", error);
   }
 
-  _closed(reason: (typeof REASONS)[number], detail: string): void {
+  _closed(reason: (typeof REASONS)[number], detail: string, status: number | undefined): void {
     if (this.keepsAlive) keepAlive.delete();
     if (this.readyState === "closed") return;
     switch (reason) {
       case "transport error": {
         priorWebsocketSuccess = false;
-        const error = brokenOff(this.transport.name, detail);
+        const error = brokenOff(this.transport.name, detail, status);
         this.emitReserved("error", error);
         return this.end(reason, error);
       }

@@ -368,8 +368,9 @@ impl Writer<'_> {
                     json.push(b']');
                 });
             }
-            ClientEvent::Closed { reason, detail } => {
+            ClientEvent::Closed { reason, detail, status } => {
                 begin(CLIENT_CLOSED);
+                self.id_or_none(status.map(u64::from));
                 self.reason(reason, detail);
             }
         }

@@ -28,6 +28,7 @@
 //! | `readyPath` | path on the engine's own ports; null for none |
 //! | `limits` | `{"packetsPerPayload", "attachments", "reassembly", "jsonDepth", "namespaces", "namespaceName", "eventName",
 //! | | `"fragments", "controlFrames"}` |
+//! | `maxChildNamespaces` | 100000; [`Engine::has_room_for_child`](crate::Engine::has_room_for_child) |
 //! | `clientFiles` | path of the directory they are in; null for none |
 //! | `initialPacket` | text, `{"binary": base64}`: a message for every client, right behind the open packet |
 //! | `watch` | true, false: every Engine.IO packet of connections that open is an `Event::Packet` |

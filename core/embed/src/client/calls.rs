@@ -204,7 +204,7 @@ fn event(happening: Happening) -> ClientEvent {
         }
         Happening::Drain => ClientEvent::Drain,
         Happening::Failed { transport, failure } => ClientEvent::failed(transport, &failure),
-        Happening::Closed { reason, detail } => ClientEvent::Closed { reason, detail },
+        Happening::Closed { reason, detail, status } => ClientEvent::Closed { reason, detail, status },
     }
 }
 

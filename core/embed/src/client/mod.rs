@@ -184,6 +184,8 @@ pub enum ClientEvent {
         reason: Reason,
         /// More about it.
         detail: Option<Cow<'static, str>>,
+        /// Of the HTTP answer that it broke over, if it was one.
+        status: Option<u16>,
     },
 }
 

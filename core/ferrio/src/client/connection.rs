@@ -182,6 +182,8 @@ pub enum Happening {
         reason: Reason,
         /// More about it.
         detail: Option<Cow<'static, str>>,
+        /// Of the HTTP answer that it broke over, if it was one.
+        status: Option<u16>,
     },
 }
 

@@ -287,7 +287,8 @@ impl Driver {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Open(mut engine) => {
                 self.goodbye = engine.goodbye().or_else(|| self.goodbye.take());
-                self.end(Happening::Closed { reason: engine.reason(reason), detail });
+                let status = engine.broken_by();
+                self.end(Happening::Closed { reason: engine.reason(reason), detail, status });
             }
             Phase::Connecting(mut attempt) => {
                 let transport = attempt.engine().transport();
@@ -324,7 +325,7 @@ impl Drop for Driver {
     fn drop(&mut self) {
         match self.phase {
             Phase::Over => {}
-            Phase::Open(_) => self.end(Happening::Closed { reason: Reason::ForcedClose, detail: None }),
+            Phase::Open(_) => self.end(Happening::Closed { reason: Reason::ForcedClose, detail: None, status: None }),
             Phase::Idle | Phase::Connecting(_) => self.fail(None, Failure::Disconnected),
         }
     }

@@ -154,6 +154,14 @@ impl Engine {
         if self.faulty { Reason::ParseError } else { reason }
     }
 
+    /// The status of the answer that it broke over, if it was one.
+    pub(super) fn broken_by(&self) -> Option<u16> {
+        match self.link.failure {
+            Some(Failure::Status { status, .. }) => Some(status),
+            _ => None,
+        }
+    }
+
     /// Why it never opened.
     pub(super) fn failure(&mut self, detail: Option<&str>) -> Failure {
         let transport = self.session.transport();
