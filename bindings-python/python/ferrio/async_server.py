@@ -54,8 +54,8 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
     have joined no namespace yet; 503), ``sessions_per_address`` (new ones a second, or a tuple of that and how many at once;
     429), ``events_per_client`` (the same of a client's events; it is disconnected at one more), ``trusted_proxies=0`` (how many
     in front of the server write ``X-Forwarded-For``). ``max_child_namespaces=100_000`` (namespaces at once that patterns and
-    predicates have taken in; who asks for one more is refused). ``ready_path=None``: path on ports of the engine's own that is answered
-    200 while newcomers are let in, and 503 once the server drains; elsewhere ask `ready`.
+    predicates have taken in; who asks for one more is refused). ``ready_path=None``: path on ports of the engine's own that is
+    answered 200 while newcomers are let in, and 503 once the server drains; elsewhere ask `ready`.
 
     Raises `ValueError` for a value that python-socketio refuses too, `NotImplementedError` for an option that it has and
     ferrio has not yet. Other keywords are ignored, as there.

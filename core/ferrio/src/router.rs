@@ -309,7 +309,7 @@ impl Application for Router {
                 let json = match why {
                     NoSpace::Unknown if old => ConnectError::new("Invalid namespace").to_json(false),
                     NoSpace::Unknown => Dialect::Node.unknown_namespace().to_owned(),
-                    NoSpace::Full => ConnectError::new("Too many namespaces").to_json(!old),
+                    NoSpace::Full => ConnectError::new("Too many namespaces").to_json(false),
                 };
                 return socket.reject(json.into());
             }
