@@ -2,7 +2,7 @@
 //!
 //! A body is read only as far as it is asked for, and an answer that the peer does not take says so: neither waits in memory
 //! beyond a bound. The application learns of each request's end, whoever caused it. A request may become a WebSocket: see
-//! [`socket`].
+//! `socket`.
 
 mod socket;
 
