@@ -1,6 +1,8 @@
 // Where the client means to differ from the original: see DIFFERENCES.md.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import { WebSocketServer } from "ws";
 import { connect, event, isOriginal, start } from "./support.mjs";
@@ -36,6 +38,25 @@ test("a refusal without a reason is no packet", ours, async (t) => {
   const [reason, details] = await event(client, "disconnect");
   assert.equal(reason, "parse error");
   assert.ok(details instanceof Error);
+});
+
+test("a poll that is not answered in time is an error of the transport", ours, async (t) => {
+  const server = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = connect(`http://127.0.0.1:${server.address().port}`, {
+    transports: ["polling"],
+    requestTimeout: 50,
+    reconnection: false,
+    forceNew: true,
+  });
+  t.after(() => client.disconnect());
+  const [error] = await event(client, "connect_error");
+  assert.deepEqual([error.type, error.message, error.description], ["TransportError", "xhr poll error", 0]);
+  assert.match(error.context.responseText, /no answer within 50 ms/);
 });
 
 test("what comes just before the end of a connection comes in its order", ours, async (t) => {

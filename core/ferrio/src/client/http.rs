@@ -1,6 +1,7 @@
 //! A client's HTTP requests to one server: kept-alive connections, bounded answers, cookies.
 
 use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -116,7 +117,10 @@ impl Http {
     pub(super) async fn poll(&self, method: Method, query: String, body: Bytes) -> Result<Bytes, Failure> {
         let polled = self.poll_forever(method, query, body);
         let Some(limit) = self.request_timeout else { return polled.await };
-        let late = || Failure::transport(Transport::Polling, format!("no answer within {} ms", limit.as_millis()));
+        let late = || {
+            let why = format!("no answer within {} ms", limit.as_millis());
+            Failure::unreachable(self.target.place(), &io::Error::new(io::ErrorKind::TimedOut, why))
+        };
         tokio::time::timeout(limit, polled).await.unwrap_or_else(|_| Err(late()))
     }
 
