@@ -63,6 +63,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ok::<_, ConnectError>(())
     });
 
+    // Memory is measured without what the allocator keeps for later.
+    let mut measured = signal(SignalKind::user_defined2())?;
+    tokio::spawn(async move {
+        while measured.recv().await.is_some() {
+            trim();
+        }
+    });
+
     let address = server.listen((host.as_str(), port)).await?;
     println!("ready {}", address.port());
     signal(SignalKind::terminate())?.recv().await;
@@ -72,6 +80,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+/// Gives back to the system what is free in the middle of a heap, too.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn trim() {
+    unsafe extern "C" {
+        safe fn malloc_trim(pad: usize) -> i32;
+    }
+    malloc_trim(0);
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn trim() {}
 
 /// Of the options that only ferrio has, by their names in Node.
 fn limit(name: &str) -> Result<Option<usize>, Box<dyn Error>> {

@@ -23,11 +23,12 @@ use ferrio_protocol::socket::Payload;
 use ferrio_protocol::{Reason, Text};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::dispatch::{Pending, event, panicked, run, spawn};
 use crate::error::ConnectError;
 use crate::extract::{Asking, Joined, Left};
-use crate::handler::{Answer, BoxFuture, Called, begin, call};
+use crate::handler::{Answer, Called, begin, call};
 use crate::handshake::Handshake;
 use crate::listeners::{Gathered, List, Listeners};
 use crate::peer::Socket;
@@ -65,6 +66,8 @@ struct Line {
     excused: bool,
     /// Whether it still does, once there is something to wait for.
     counts: Option<Arc<AtomicBool>>,
+    /// The middlewares that have yet to decide.
+    asking: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,9 +86,15 @@ pub(crate) enum Work {
 
 impl Life {
     pub(crate) fn new(shared: Arc<Shared>, space: Arc<Space>, handshake: Handshake) -> Self {
-        let line =
-            Mutex::new(Line { stage: Stage::Asking, waiting: VecDeque::new(), bytes: 0, excused: false, counts: None });
-        Self { shared, space, handshake, line, own: OnceLock::new() }
+        let line = Line {
+            stage: Stage::Asking,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            excused: false,
+            counts: None,
+            asking: None,
+        };
+        Self { shared, space, handshake, line: Mutex::new(line), own: OnceLock::new() }
     }
 
     /// The life of a socket of the core; it has one once its namespace is known.
@@ -152,14 +161,29 @@ impl Life {
         work
     }
 
+    /// `task` asks the middlewares. Who leaves meanwhile is no longer asked about: one that never decides would keep all
+    /// that the client has sent.
+    fn decided_by(&self, task: AbortHandle) {
+        let mut line = self.line.lock();
+        match line.stage {
+            Stage::Asking => line.asking = Some(task),
+            Stage::Over => task.abort(),
+            Stage::Busy | Stage::Idle => {}
+        }
+    }
+
     /// Nothing comes any more.
     fn end(&self) {
         let mut line = self.line.lock();
         line.stage = Stage::Over;
         line.bytes = 0;
         let waiting = std::mem::take(&mut line.waiting);
+        let asking = line.asking.take();
         drop(line);
         drop(waiting);
+        if let Some(asking) = asking {
+            asking.abort();
+        }
         if let Some(own) = self.has_own() {
             // Handlers may hold the socket, and so themselves.
             own.listeners.clear();
@@ -186,15 +210,16 @@ pub(crate) fn ask(socket: &Socket) {
     let skips = socket.recovered() && socket.core().connection().hub().skips_middlewares();
     if socket.life().space.has_middlewares() && !skips {
         let asked = socket.clone();
-        run_or_spawn(
-            &socket.life().shared,
-            Box::pin(async move {
-                match middlewares(&asked).await {
-                    Ok(()) => welcome(&asked),
-                    Err(error) => refuse(&asked, &error),
-                }
-            }),
-        );
+        let decision = Box::pin(async move {
+            match middlewares(&asked).await {
+                Ok(()) => welcome(&asked),
+                Err(error) => refuse(&asked, &error),
+            }
+        });
+        let runtime = &socket.life().shared.runtime;
+        if let Called::Pending(rest) = begin(decision, runtime) {
+            socket.life().decided_by(runtime.spawn(rest).abort_handle());
+        }
     } else {
         welcome(socket);
     }
@@ -240,6 +265,7 @@ fn welcome(socket: &Socket) {
         }
         // Before the client is told: it may answer sooner than its connect handlers register listeners.
         line.stage = Stage::Busy;
+        line.asking = None;
     }
     if !socket.core().accept() {
         life.end();
@@ -285,6 +311,7 @@ pub(crate) fn submit(socket: &Socket, work: Work) {
         }
         if line.stage == Stage::Over {
             drop(line);
+            life.end();
             socket.core().release();
             life.shared.cleanup(socket);
             return;
@@ -382,10 +409,4 @@ async fn leave(left: Left, leaving: Leaving) {
     life.end();
     life.shared.cleanup(socket);
     drop(leaving);
-}
-
-fn run_or_spawn(shared: &Shared, future: BoxFuture<()>) {
-    if let Called::Pending(rest) = begin(future, &shared.runtime) {
-        spawn(shared, rest);
-    }
 }

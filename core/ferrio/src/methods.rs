@@ -7,7 +7,8 @@ macro_rules! registrations {
         /// added, until one returns an error, which the client gets as its `connect_error`.
         ///
         /// The socket is not connected yet: it may join rooms and keep [extensions](crate::Socket::insert), which vanish
-        /// if it is refused. A middleware whose arguments cannot be extracted, or which panics, refuses.
+        /// if it is refused. A middleware whose arguments cannot be extracted, or which panics, refuses. When the client
+        /// leaves before it has decided, its future is dropped at the `.await` where it stands.
         ///
         /// ```
         /// # fn show(server: ferrio::Server) {

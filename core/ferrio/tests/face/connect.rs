@@ -8,7 +8,7 @@ use ferrio::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Host, Poller, answer_nothing, http, journal, raw_head};
+use crate::support::{Client, Host, Journal, Poller, answer_nothing, http, journal, raw_head};
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -90,6 +90,42 @@ fn middlewares_are_asked_in_order_until_one_refuses() {
     let mut client = Client::open(host.address, "");
     client.join("/", Some(json!({ "pass": true })));
     assert_eq!([read.next(), read.next(), read.next(), read.next()], ["first", "second 7", "third", "asking"]);
+}
+
+#[test]
+fn a_client_that_leaves_is_no_longer_asked_about() {
+    /// Tells when it is dropped.
+    struct Told(Journal);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.write("dropped");
+        }
+    }
+
+    let host = Host::new();
+    let (journal, read) = journal();
+    host.server.with(move |socket: Socket| {
+        // Both would keep the socket, and what it was sent, for ever.
+        let (held, by_listener) = (socket.clone(), Told(journal.clone()));
+        socket.on("event", move || {
+            let _kept = (&held, &by_listener);
+        });
+        let by_middleware = Told(journal.clone());
+        journal.write("asked");
+        async move {
+            std::future::pending::<()>().await;
+            drop(by_middleware);
+            Ok::<_, ConnectError>(())
+        }
+    });
+    let mut client = Client::open(host.address, "");
+    client.send("40");
+    assert_eq!(read.next(), "asked");
+    drop(client);
+    assert_eq!([read.next(), read.next()], ["dropped", "dropped"]);
+    // The next one is asked about.
+    Client::open(host.address, "").send("40");
+    assert_eq!(read.next(), "asked");
 }
 
 #[test]
