@@ -27,6 +27,13 @@ def limits() -> dict:
     return {re.sub("[A-Z]", lambda letter: "_" + letter[0].lower(), name): value for name, value in given.items()}
 
 
+def collect() -> None:
+    """Leaves no garbage, and gives back what the allocator keeps for the next time: neither is held by the server."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
 def main(socketio) -> None:
     # The original waits for ever; ferrio has an option for it.
     ours = socketio.__name__ == "ferrio"
@@ -42,8 +49,7 @@ def main(socketio) -> None:
         serializer=os.environ.get("FERRIO_TEST_SERIALIZER", "default"),
         **more,
     )
-    # Memory is measured without the garbage that has not been collected yet.
-    signal.signal(signal.SIGUSR2, lambda *_: gc.collect())
+    signal.signal(signal.SIGUSR2, lambda *_: collect())
     reasons: list = []  # [sid, namespace, reason] of every disconnect, oldest first
     lives: dict = {}  # sid -> what happened to it, in order
     for namespace in NAMESPACES:
@@ -182,9 +188,7 @@ def serve(socketio, sio, namespace: str, reasons: list, lives: dict) -> None:
 
     @on("vitals")
     def vitals(sid):
-        gc.collect()
-        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-            trim(0)  # what the allocator keeps for the next time is no leak
+        collect()
         tasks = len(asyncio.all_tasks())
         return {"connections": len(sio.eio.sockets), "tasks": tasks, "heap": sys.getallocatedblocks()}
 

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 // The faces by name. `dialect` says whose answers it gives, `original` that it is the judge and not the judged, `collects`
-// that it collects its garbage on SIGUSR2, `msgpack` that it can have packets as MessagePack (python-socketio's own are none
-// for the client of npm: a nil where nothing should be).
+// that on SIGUSR2 it collects its garbage, and gives back what its allocator keeps, `msgpack` that it can have packets as
+// MessagePack (python-socketio's own are none for the client of npm: a nil where nothing should be).
 const FACES = {
   socketio: { dialect: "node", original: true, collects: true, msgpack: true, command: () => [process.execPath, here("../faces/socketio.cjs")] },
   "python-socketio": { dialect: "python", original: true, collects: true, command: () => [python(), here("../faces/python_socketio.py")] },
@@ -23,7 +23,7 @@ const FACES = {
   "python-gunicorn": pythonUnder("gunicorn"),
   "python-aiohttp": pythonUnder("aiohttp"),
   "python-tornado": pythonUnder("tornado"),
-  rust: { dialect: "node", msgpack: true, command: () => [rust()] },
+  rust: { dialect: "node", collects: true, msgpack: true, command: () => [rust()] },
 };
 
 function pythonUnder(server, env = {}) {
@@ -55,8 +55,9 @@ const PROFILES = {
   hasty: { FERRIO_TEST_PING_INTERVAL: "25000", FERRIO_TEST_PING_TIMEOUT: "20000", FERRIO_TEST_UPGRADE_TIMEOUT: "300" },
 };
 
-// glibc gives large blocks back to the system when they are freed, also after many of them: what a server holds is then to be seen.
-const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
+// glibc gives large blocks back to the system when they are freed, also after many of them, and Python has no allocator of its
+// own, which keeps a whole arena for one object: what a server holds is then to be seen.
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072", PYTHONMALLOC: "malloc" };
 
 // They end with us, however we end.
 const children = new Set();

@@ -207,8 +207,8 @@ export const inputs = [
     id: "H-17",
     what: "idle connections that are kept alive",
     async run(attack) {
-      // 12 KiB for each: a buffer to read into, and some for the allocator.
-      await attack.holdsLessThan(attack.scale(64, 120), async () => {
+      // Up to 24 KiB for each, all of which goes with it: hyper's two buffers of 8 KiB, and 8 of state.
+      await attack.holdsLessThan(attack.scale(64, 240), async () => {
         await attack.hold(attack.scale(300, 10_000), `GET ${PATH}?EIO=4&transport=none HTTP/1.1\r\n${HOST}\r\n`);
         await attack.honest();
       });
