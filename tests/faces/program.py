@@ -9,12 +9,14 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from urllib.parse import parse_qs
 
 import servers
 
 NAMESPACES = ["/", "/custom", "/admin", "/slow", "/silent"] + [f"/dyn-{n}" for n in range(100)]
+COLLECTING = threading.Lock()
 
 
 def milliseconds(name: str, fallback: int) -> float:
@@ -29,9 +31,15 @@ def limits() -> dict:
 
 def collect() -> None:
     """Leaves no garbage, and gives back what the allocator keeps for the next time: neither is held by the server."""
-    gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
+    # The next signal may come while garbage is collected: handlers that begin anew each time would get no further.
+    if not COLLECTING.acquire(blocking=False):
+        return
+    try:
+        gc.collect()
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+            trim(0)
+    finally:
+        COLLECTING.release()
 
 
 def main(socketio) -> None:
