@@ -51,8 +51,8 @@ so both ends of the network cost are in it. CPU is what the server's processes u
 message says how many messages a core can carry, and is steadier than messages per second."""
 
 SHORT = """\
-CPU microseconds of the server per message or delivery, and memory per idle connection after a collection. In brackets:
-the share of the peer in the same language. `~`: others used over 30 % of a core during every run of that cell."""
+CPU microseconds of the server per message or delivery, and memory per idle connection, half a minute after a
+collection. In brackets: the share of the peer in the same language. `~`: others used over 30 % of a core during every run of that cell."""
 
 
 def machine(lines: list[Line]) -> str:

@@ -4,7 +4,7 @@
 //!   sioload fanout  --n 1000 --window 4 [--slow 1]
 //!   sioload rooms   --n 1024 --size 16
 //!   sioload storm   --n 64
-//!   sioload idle    --n 5000 [--ramp 64] [--settle 3] [--hold 0] [--gc]
+//!   sioload idle    --n 5000 [--ramp 64] [--settle 3] [--hold 0] [--gc [--rest 30]]
 //!   sioload polling --n 50 [--batch 1]
 //! One JSON line on stdout. One thread, level-triggered epoll, hand-written masked frames.
 mod payload;

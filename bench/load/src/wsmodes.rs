@@ -624,13 +624,14 @@ fn idle(mut l: Load, n: usize, pid: i32, ramp: usize, a: &Args) {
     let settle: f64 = a.num("settle", 3.0);
     l.spin(settle);
     let (rss1, pss1) = mem(pid);
-    // ask the server for a full collection, where it offers one, and read again
+    // ask the server for a full collection, where it offers one, and read again once it has rested: what an engine gives back
+    // to the system it gives back when nothing happens
     let (mut rss2, mut pss2) = (0, 0);
     if a.flag("gc") {
         let i = l.conns.len() - 1;
         frame(&mut l.conns[i].wb, 1, b"42[\"gc\"]");
         l.out(i);
-        l.spin(3.0);
+        l.spin(a.num("rest", 30.0));
         let m = mem(pid);
         rss2 = m.0;
         pss2 = m.1;
