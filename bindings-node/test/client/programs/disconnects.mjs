@@ -76,11 +76,13 @@ async function odd(title, then, handshake = {}) {
   };
   socket.send(`0${JSON.stringify(hello)}`);
   const over = Promise.race([event(client.io, "close"), event(client, "connect_error"), event(client, "disconnect")]);
+  // The client may close it before it says so.
+  const closed = event(socket, "close");
   await event(socket, "message");
   then(socket, client);
   await over;
   client.disconnect();
-  await event(socket, "close");
+  await closed;
   print(title);
 }
 /** Lets the client in and, when it knows, sends more. */
