@@ -52,7 +52,8 @@ message says how many messages a core can carry, and is steadier than messages p
 
 SHORT = """\
 CPU microseconds of the server per message or delivery, and memory per idle connection, half a minute after a
-collection. In brackets: the share of the peer in the same language. `~`: others used over 30 % of a core during every run of that cell."""
+collection. In brackets: the share of the peer in the same language. `~`: others used over 30 % of a core during every
+run of that cell."""
 
 
 def machine(lines: list[Line]) -> str:
