@@ -105,6 +105,8 @@ class Connections(Listeners, ClientCore):
         #: To connect: under way, or the last one.
         self._attempt = Attempt()
         self._lost_again = False
+        #: How often it was told not to come back.
+        self._farewells = 0
         self._returning = threading.Lock()
         # What somebody waits for: a connection that is being made, its move to a WebSocket, an answer of the server's to
         # CONNECT, the end of the connection, of everything that it leads to, and of the attempts to come back.
@@ -323,7 +325,7 @@ class Connections(Listeners, ClientCore):
         if self._state != "connected":
             # `_end` says what follows.
             return
-        over = self._over
+        over, farewells = self._over, self._farewells
         comes_back = self.reconnection and self.connected and not by_server
         self._state = "disconnected"
         try:
@@ -332,8 +334,9 @@ class Connections(Listeners, ClientCore):
                 await self._tell_all_gone(reason, final=not comes_back)
         finally:
             self._lost()
-            if comes_back:
-                self._begin_to_return()
+            if comes_back and not self._begin_to_return(farewells):
+                for namespace in self.connection_namespaces:
+                    await self._tell_final(namespace)
             self._settle(over, None)
 
     # ---- the end
@@ -395,14 +398,18 @@ class Connections(Listeners, ClientCore):
 
     # ---- coming back
 
-    def _begin_to_return(self) -> None:
+    def _begin_to_return(self, farewells: int) -> bool:
+        """Unless it was told to leave while others were told of the end, by them perhaps."""
         with self._returning:
+            if self._farewells != farewells:
+                return False
             if self._reconnect_task is not None:
                 # It has just been back, and its task does not know yet that it is not any more.
                 self._lost_again = True
-                return
+                return True
             self._back, self._abort = self._new_future(), self._new_future()
             self._reconnect_task = self._in_background(self._return)
+            return True
 
     async def _return(self) -> None:
         """The task of a client that has lost its connection."""
@@ -466,7 +473,9 @@ class Connections(Listeners, ClientCore):
 
     def _give_up(self) -> None:
         """No further attempt to come back."""
-        self._settle(self._abort, None)
+        with self._returning:
+            self._farewells += 1
+            self._settle(self._abort, None)
 
     async def _wait(self) -> None:
         while True:

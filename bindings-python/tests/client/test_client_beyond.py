@@ -64,6 +64,23 @@ async def test_what_a_disconnect_handler_emits_waits_as_well(face, site):
     assert got == [0, 1, 2, 3]
 
 
+async def test_who_leaves_when_told_of_the_end_does_not_come_back(face, site):
+    client = face.client(**BACK_SOON)
+    client.add_listener("reconnect_attempt", face.tells("reconnect_attempt"))
+    client.on("__disconnect_final", face.tells("final"))
+
+    async def leave(reason: str) -> None:
+        await client.disconnect()
+
+    client.on("disconnect", (lambda reason: client.disconnect()) if face.threads else leave)
+    await face.do(client.connect, site.url)
+    await site.close()
+    assert await face.get() == "final"
+    await face.do(client.wait)
+    assert client._reconnect_task is None
+    assert not client.connected
+
+
 async def test_the_buffer_is_bounded(face, site):
     client = face.client(offline_buffer=True, max_buffered=100)
     await face.do(client.emit, "echo", "x" * 60)
