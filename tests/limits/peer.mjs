@@ -90,8 +90,8 @@ export class Peer {
   }
 
   #hear(text) {
-    if (text === "2") return void this.send("3");
-    this.heard(text);
+    if (text === "2") this.send("3");
+    else this.heard(text);
     for (const one of this.#waiting) {
       if (!one.pleases(text)) continue;
       this.#waiting.delete(one);

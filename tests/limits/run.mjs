@@ -6,6 +6,7 @@ import { findFace } from "../harness/face.mjs";
 import { Report } from "../harness/report.mjs";
 import * as drain from "./drain.mjs";
 import * as files from "./files.mjs";
+import * as frozen from "./frozen.mjs";
 import * as slow from "./slow.mjs";
 import * as stuck from "./stuck.mjs";
 
@@ -22,7 +23,7 @@ const PATIENCE = 60_000 + Number(process.env.FERRIO_TEST_STUCK ?? 0);
 
 const face = findFace(options.face);
 const report = new Report(options.verbose);
-for (const { title, faces, play } of [drain, stuck, slow, files]) {
+for (const { title, faces, play } of [drain, stuck, frozen, slow, files]) {
   if (!title.includes(options.filter)) continue;
   if (faces(face)) await report.test(`limits: ${title}`, () => play(face, within));
   else report.skip(`limits: ${title}`, "not of this face");
