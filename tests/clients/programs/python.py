@@ -81,6 +81,8 @@ class Told:
         self.transports = options.get("transports")
         self.path = options.get("path", "socket.io").strip("/")
         self.replies: dict[str, Any] = {}
+        #: Told that it is out for good. The client itself is so when its handlers have been told.
+        self.out = False
         first, longest = (each / 1000 for each in options.get("delay", (1000, 5000)))
         settings: dict[str, Any] = {
             "reconnection": options.get("reconnection", True),
@@ -133,6 +135,7 @@ class Told:
             )
 
     def connected(self) -> None:
+        self.out = False
         recovered = not ORIGINAL and self.sio.recovered(self.namespace)
         tell(self.name, "connect", id=self.sio.get_sid(self.namespace), recovered=recovered)
         if self.sio.transport() == "websocket" and (self.transports or [""])[0] == "polling":
@@ -147,6 +150,7 @@ class Told:
         tell(self.name, "connect_error", **told)
 
     def gone(self, reason: str) -> None:
+        self.out = REASONS.get(reason, reason) in ("io server disconnect", "io client disconnect")
         tell(self.name, "disconnect", reason=REASONS.get(reason, reason))
 
     def heard(self, event: str, *args: Any) -> Any:
@@ -170,7 +174,7 @@ class Told:
 
     def state(self) -> None:
         gc.collect()
-        active = self.sio.connected or self.sio._reconnect_task is not None
+        active = (self.sio.connected and not self.out) or self.sio._reconnect_task is not None
         buffered = 0 if ORIGINAL else self.sio._resending.bytes
         memory = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         sid = self.sio.get_sid(self.namespace)
