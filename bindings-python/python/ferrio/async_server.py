@@ -79,8 +79,6 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self._tasks = set()
         self._stopped: asyncio.Event | None = None
-        #: Those that only ask, of the listeners there are.
-        self._doors: list[_door.Door] = []
         self.async_mode = async_mode
         #: What programs ask of python-engineio's server.
         self.eio = _eio.AsyncEio(self)
@@ -208,22 +206,10 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         It serves Socket.IO under ``/socket.io/`` and nothing else, with TLS if given a certificate chain and a key (PEM
         files). Raises `OSError` if the address or the files cannot be used.
         """
-        return self._bind(host, port, ssl_certfile, ssl_keyfile, None)
+        return self._bind(host, port, ssl_certfile, ssl_keyfile)
 
-    def _bind(
-        self, host: str, port: int, ssl_certfile: str | None, ssl_keyfile: str | None, door: _door.Door | None
-    ) -> tuple[str, int]:
-        if (ssl_certfile is None) != (ssl_keyfile is None):
-            raise ValueError("ssl_certfile and ssl_keyfile go together")
-        self._start(self._options_text)
-        if door is None and self._has_a_say:
-            door = _door.Door(self)
-            door.watch()
-            self._doors.append(door)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = self._listen(address, ssl_certfile, ssl_keyfile, None if door is None else door.hosting)
-        self.addresses.append(bound)
-        return bound
+    def _watch(self, door: _door.Door) -> None:
+        door.watch()
 
     async def serve(
         self,
@@ -272,8 +258,7 @@ class AsyncServer(Looping, Background, BaseServer, LoopHost):
         closed = self._close()
         if closed is not None:
             await _lifecycle.finish(self, closed)
-        while self._doors:
-            self._doors.pop().close()
+        self._close_doors()
 
     async def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
         """Ends the server so that others can take over from it. ferrio's own.

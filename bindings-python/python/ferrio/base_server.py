@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from . import _asgi, _detour, _environ, _json, _lifecycle, _options, exceptions, packet
+from . import _asgi, _detour, _door, _environ, _json, _lifecycle, _options, exceptions, packet
 from ._common import make_logger
 from .base_manager import BaseManager
 from .base_namespace import BaseServerNamespace, NamespaceKey
@@ -88,6 +88,8 @@ class BaseServer(ServerListeners):
         self._origin_rule = origins if callable(origins) else None
         self._asks_origins = self._origin_rule is not None
         self._late_attributes = _options.late_attributes(kwargs.get("cookie"))
+        #: Those that only ask, of the listeners there are.
+        self._doors: list[_door.Door] = []
         self._path = "socket.io"
         self._has_client_files = self._options["clientFiles"] is not None
         self._take_over = _asgi.take_over_enabled()
@@ -471,10 +473,31 @@ class BaseServer(ServerListeners):
         """Called by the engine for a cookie: what functions add to it."""
         return "".join(f"; {_options.cookie_attribute(name, make())}" for name, make in self._late_attributes.items())
 
-    @property
-    def _has_a_say(self) -> bool:
-        """Functions of the program's are asked about requests, on ports of the engine's own too."""
-        return self._origin_rule is not None or bool(self._late_attributes)
+    # ---- ports of the engine's own
+
+    def _bind(
+        self, host: str, port: int, ssl_certfile: str | None, ssl_keyfile: str | None, door: _door.Door | None = None
+    ) -> tuple[str, int]:
+        """Opens a port. `door` hears of its requests; one is made if functions of the program's have a say on them."""
+        if (ssl_certfile is None) != (ssl_keyfile is None):
+            raise ValueError("ssl_certfile and ssl_keyfile go together")
+        self._start(self._options_text)
+        if door is None and (self._origin_rule is not None or self._late_attributes):
+            door = _door.Door(self)
+            self._watch(door)
+            self._doors.append(door)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        bound = self._listen(address, ssl_certfile, ssl_keyfile, None if door is None else door.hosting)
+        self.addresses.append(bound)
+        return bound
+
+    def _watch(self, door: _door.Door) -> None:
+        """Lets somebody hear what a door has to ask."""
+        raise NotImplementedError
+
+    def _close_doors(self) -> None:
+        while self._doors:
+            self._doors.pop().close()
 
     def _make_environ(self, source: Any) -> dict[str, Any]:
         return _environ.make(source)

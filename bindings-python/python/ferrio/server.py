@@ -56,8 +56,6 @@ class Server(Blocking, BaseServer, CrewHost):
         super().__init__(client_manager, logger, json, async_handlers, namespaces, **kwargs)
         self.async_mode = self._mode.name
         self._stopped: _modes.Event | None = None
-        #: Of the listeners there are.
-        self._doors: list[_door.Door] = []
         #: Sessions that a program plays, from the first one on.
         self._scripts: _script.Scripts | None = None
         self.eio = _eio.Eio(self)
@@ -249,18 +247,10 @@ class Server(Blocking, BaseServer, CrewHost):
         It serves Socket.IO under ``/socket.io/`` and nothing else, with TLS if given a certificate chain and a key (PEM
         files). Raises `OSError` if the address or the files cannot be used.
         """
-        if (ssl_certfile is None) != (ssl_keyfile is None):
-            raise ValueError("ssl_certfile and ssl_keyfile go together")
-        self._start(self._options_text)
-        door = None
-        if self._has_a_say:
-            door = _door.Door(self)
-            door.watch_apart(self)
-            self._doors.append(door)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = self._listen(address, ssl_certfile, ssl_keyfile, None if door is None else door.hosting)
-        self.addresses.append(bound)
-        return bound
+        return self._bind(host, port, ssl_certfile, ssl_keyfile)
+
+    def _watch(self, door: _door.Door) -> None:
+        door.watch_apart(self)
 
     def serve(
         self,
@@ -296,8 +286,7 @@ class Server(Blocking, BaseServer, CrewHost):
         if closed is not None:
             self._step_aside()
             _lifecycle.finish_blocking(self, closed, self._mode.sleep)
-        while self._doors:
-            self._doors.pop().close()
+        self._close_doors()
 
     def drain(self, grace: float = 10, spread: float = 10, reason: str = "") -> None:
         """Ends the server so that others can take over from it. ferrio's own.
