@@ -11,12 +11,13 @@ from ._ferrio import HostedAnswer
 from ._lifespan import Application, Message, logger
 
 
-class Waiting:
-    """Something on a connection that an application waits for."""
+class Exchange:
+    """A request of an application's, how it is answered, and who waits for something of it."""
 
-    __slots__ = ("full", "gone", "waiters")
+    __slots__ = ("answer", "full", "gone", "waiters")
 
-    def __init__(self) -> None:
+    def __init__(self, answer: HostedAnswer) -> None:
+        self.answer = answer
         #: The client does not take what it is sent.
         self.full = False
         #: It has left.
@@ -29,11 +30,29 @@ class Waiting:
             self.waiters.append(waiter)
             await waiter
 
+    async def _until_taken(self) -> None:
+        if self.full:
+            await self._until(lambda: not self.full or self.gone)
+
     def wake(self) -> None:
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _write_body(self, message: Message) -> bool:
+        """Adds ASGI's next piece of an answer to it. Whether that was the last."""
+        if (body := message.get("body", b"")) and not self.gone:
+            self.full = not self.answer.write(bytes(body))
+        if message.get("more_body", False):
+            return False
+        self.answer.end()
+        return True
+
+    def _answer_failure(self) -> None:
+        self.answer.start(500, [(b"content-type", b"text/plain; charset=utf-8")])
+        self.answer.write(b"Internal Server Error")
+        self.answer.end()
 
 
 def scope(head: tuple[Any, ...], state: dict[str, Any]) -> dict[str, Any]:
@@ -54,14 +73,13 @@ def scope(head: tuple[Any, ...], state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class Cycle(Waiting):
+class Cycle(Exchange):
     """One request and its answer."""
 
-    __slots__ = ("answer", "chunk", "complete", "more_body", "pulled", "scope", "started")
+    __slots__ = ("chunk", "complete", "more_body", "pulled", "scope", "started")
 
     def __init__(self, answer: HostedAnswer, head: tuple[Any, ...], bodiless: bool, state: dict[str, Any]) -> None:
-        super().__init__()
-        self.answer = answer
+        super().__init__(answer)
         self.scope = scope(head, state) | {"type": "http", "method": head[1]}
         # In.
         self.chunk: bytes | None = b"" if bodiless else None
@@ -88,9 +106,7 @@ class Cycle(Waiting):
     def _fail(self) -> None:
         if not self.started:
             self.started = True
-            self.answer.start(500, [(b"content-type", b"text/plain; charset=utf-8")])
-            self.answer.write(b"Internal Server Error")
-            self.answer.end()
+            self._answer_failure()
         elif not self.complete:
             # The client must see that it is not whole.
             self.answer.abort()
@@ -121,11 +137,8 @@ class Cycle(Waiting):
             return
         if kind != "http.response.body":
             raise RuntimeError(f"Expected ASGI message 'http.response.body', got {kind!r}")
-        if (body := message.get("body", b"")) and not self.gone:
-            self.full = not self.answer.write(bytes(body))
-        if not message.get("more_body", False):
+        if self._write_body(message):
             self.complete = True
-            self.answer.end()
             self.wake()
-        elif self.full:
-            await self._until(lambda: not self.full or self.gone)
+        else:
+            await self._until_taken()

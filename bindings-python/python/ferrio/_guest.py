@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from ._cycle import Waiting, scope
+from ._cycle import Exchange, scope
 from ._ferrio import HostedAnswer
 from ._lifespan import Application, Message, logger
 
@@ -21,14 +21,13 @@ class ClientDisconnected(OSError):
     """An application sends to a client that has gone: ASGI wants an `OSError`."""
 
 
-class Guest(Waiting):
+class Guest(Exchange):
     """A handshake, and the WebSocket that may come of it."""
 
-    __slots__ = ("accepted", "answer", "closed", "code", "messages", "opened", "reason", "refusing", "scope")
+    __slots__ = ("accepted", "closed", "code", "messages", "opened", "reason", "refusing", "scope")
 
     def __init__(self, answer: HostedAnswer, head: tuple[Any, ...], state: dict[str, Any]) -> None:
-        super().__init__()
-        self.answer = answer
+        super().__init__(answer)
         common = scope(head, state)
         self.scope: dict[str, Any] = common | {
             "type": "websocket",
@@ -71,9 +70,7 @@ class Guest(Waiting):
         if self.accepted:
             self.answer.close(code, "")
         elif not self.refusing:
-            self.answer.start(500, [(b"content-type", b"text/plain; charset=utf-8")])
-            self.answer.write(b"Internal Server Error")
-            self.answer.end()
+            self._answer_failure()
         else:
             self.answer.abort()
 
@@ -150,13 +147,10 @@ class Guest(Waiting):
     async def _send_refusal(self, message: Message) -> None:
         if message["type"] != "websocket.http.response.body":
             raise RuntimeError(f"Expected ASGI message 'websocket.http.response.body', got {message['type']!r}")
-        if (body := message.get("body", b"")) and not self.gone:
-            self.full = not self.answer.write(bytes(body))
-        if not message.get("more_body", False):
-            self.answer.end()
+        if self._write_body(message):
             self.closed = True
-        elif self.full:
-            await self._until(lambda: not self.full or self.gone)
+        else:
+            await self._until_taken()
 
     async def _send_message(self, message: Message) -> None:
         if self.gone:
@@ -168,8 +162,7 @@ class Guest(Waiting):
             self.full = not self.answer.send_text(text)
         else:
             raise RuntimeError("ASGI message 'websocket.send' has neither 'bytes' nor 'text'")
-        if self.full:
-            await self._until(lambda: not self.full or self.gone)
+        await self._until_taken()
 
 
 def subprotocols(headers: list[tuple[bytes, bytes]]) -> list[str]:
