@@ -335,8 +335,7 @@ class Connections(Listeners, ClientCore):
         finally:
             self._lost()
             if comes_back and not self._begin_to_return(farewells):
-                for namespace in self.connection_namespaces:
-                    await self._tell_final(namespace)
+                await self._tell_all_final()
             self._settle(over, None)
 
     # ---- the end
@@ -380,6 +379,10 @@ class Connections(Listeners, ClientCore):
         except Exception as error:
             self._report(error, "disconnect")
         if final:
+            await self._tell_final(namespace)
+
+    async def _tell_all_final(self) -> None:
+        for namespace in self.connection_namespaces:
             await self._tell_final(namespace)
 
     async def _tell_final(self, namespace: str) -> None:
@@ -468,8 +471,7 @@ class Connections(Listeners, ClientCore):
                 self.logger.info("Maximum reconnection attempts reached, giving up")
                 await self._tell_all("reconnect_failed")
                 break
-        for namespace in self.connection_namespaces:
-            await self._tell_final(namespace)
+        await self._tell_all_final()
 
     def _give_up(self) -> None:
         """No further attempt to come back."""
