@@ -150,8 +150,9 @@ class Told:
         tell(self.name, "connect_error", **told)
 
     def gone(self, reason: str) -> None:
-        self.out = REASONS.get(reason, reason) in ("io server disconnect", "io client disconnect")
-        tell(self.name, "disconnect", reason=REASONS.get(reason, reason))
+        reason = REASONS.get(reason, reason)
+        self.out = reason in ("io server disconnect", "io client disconnect")
+        tell(self.name, "disconnect", reason=reason)
 
     def heard(self, event: str, *args: Any) -> Any:
         tell(self.name, "message", args=outward([event, *args]))
