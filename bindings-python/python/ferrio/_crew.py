@@ -84,14 +84,17 @@ def tell(error: BaseException) -> None:
 def attend(seat: Seat) -> None:
     """The life of a thread that runs handlers. Here, and not below, so that only Python's frames are on its stack."""
     while (call := seat.next()) is not None:
-        run, args = call
-        try:
-            result = run(*args)
-        except BaseException as error:
-            if not seat.failed(error):
-                tell(error)
-        else:
-            seat.done(result)
+        perform(seat, *call)
+
+
+def perform(seat: Seat, run: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        result = run(*args)
+    except BaseException as error:
+        if not seat.failed(error):
+            tell(error)
+    else:
+        seat.done(result)
 
 
 def attend_as_greenlet(host: CrewHost) -> None:
@@ -101,10 +104,7 @@ def attend_as_greenlet(host: CrewHost) -> None:
     while host._running:
         mode.wait_readable(descriptor)
         host._silence()
-        heard.everything = False
-        while host._running and not heard.everything:
-            mode.start(attend_once, host, heard)
-            mode.sleep(0)
+        attend_all(host, heard)
 
 
 class Heard:
@@ -114,10 +114,22 @@ class Heard:
     everything = True
 
 
+def attend_all(host: CrewHost, heard: Heard) -> None:
+    heard.everything = False
+    while host._running and not heard.everything:
+        host._mode.start(attend_once, host, heard)
+        host._mode.sleep(0)
+
+
 def attend_once(host: CrewHost, heard: Heard) -> None:
     seat = host._seat()
-    if seat is not None:
-        attend(seat)
+    while seat is not None and (call := seat.next()) is not None:
+        if heard.everything:
+            # This greenlet's last handler has waited, and it was quicker than the bell: what came with this call would be
+            # heard by nobody while this handler waits.
+            heard.everything = False
+            host._mode.start(attend_all, host, heard)
+        perform(seat, *call)
     heard.everything = True
 
 
