@@ -52,8 +52,11 @@ def delays(
 class Attempt:
     """One attempt to connect."""
 
-    #: It has led to a connection, all its namespaces included.
-    arrived = False
+    def __init__(self) -> None:
+        #: It has led to a connection, all its namespaces included.
+        self.arrived = False
+        #: The namespaces that have let us in, and whose handlers know.
+        self.through: set[str] = set()
 
 
 class Connections(Listeners, ClientCore):
@@ -235,7 +238,8 @@ class Connections(Listeners, ClientCore):
         # All may have, and the connection have ended, and a next attempt have begun.
         while self._attempt is attempt and not attempt.arrived:
             answered = self._answered = self._new_future()
-            waiting = len(self.connection_namespaces) - len(self.namespaces) - len(self.failed_namespaces)
+            through = attempt.through & self.namespaces.keys()
+            waiting = len(self.connection_namespaces) - len(through) - len(self.failed_namespaces)
             if waiting <= 0 or self._state != "connected" or not await self._until(answered, timeout):
                 return
 
@@ -284,6 +288,7 @@ class Connections(Listeners, ClientCore):
                         self._report(error, event)
             await self._trigger("connect", namespace)
         finally:
+            self._attempt.through.add(namespace)
             everywhere = set(self.namespaces) == set(self.connection_namespaces)
             if everywhere and not self._attempt.arrived and self._state == "connected":
                 self._arrive()

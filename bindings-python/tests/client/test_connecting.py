@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -46,6 +47,30 @@ async def test_namespaces_are_those_with_handlers(face, site):
     assert client.connection_namespaces == ["/other"]
     with pytest.raises(face.socketio.exceptions.BadNamespaceError, match=r"^/ is not a connected namespace\.$"):
         await face.do(client.emit, "echo")
+
+
+# python-socketio's client for threads may take one that is still running for a refusal.
+@pytest.mark.ferrio_only
+async def test_connecting_waits_for_the_connect_handlers(face, site):
+    client = face.client()
+    heard: list[str] = []
+
+    async def slow() -> None:
+        await asyncio.sleep(0.05)
+        heard.append("/other")
+
+    def slow_in_a_thread() -> None:
+        time.sleep(0.05)
+        heard.append("/other")
+
+    client.on("connect", lambda: heard.append("/"))
+    client.on("connect", slow_in_a_thread if face.threads else slow, namespace="/other")
+    for _ in range(5):
+        await face.do(client.connect, site.url, transports="websocket")
+        assert sorted(heard) == ["/", "/other"]
+        assert client.connected
+        await face.do(client.disconnect)
+        heard.clear()
 
 
 @pytest.mark.parametrize("namespaces", ["/other", ["/", "/other"]])
