@@ -253,7 +253,8 @@ fn failures() {
         assert_eq!(failed(&mut host).0, FailureKind::Aborted);
     }
     host.submit([dial(ONE, silent_address, r#"{"transports":["polling"],"requestTimeout":1}"#)]);
-    assert_eq!(failed(&mut host).0, FailureKind::Protocol);
+    // Nobody answers there: no fault of the protocol's.
+    assert_eq!(failed(&mut host).0, FailureKind::Unreachable);
 
     host.submit([dial(ONE, address, r#"{"reconnection":true}"#)]);
     let (kind, _, message) = failed(&mut host);
